@@ -1,0 +1,1 @@
+"""HTTP fetches over a network of our own."""

@@ -1,0 +1,1 @@
+"""Below the sockets: interfaces, neighbours, routes, fragments, ICMP and ports."""

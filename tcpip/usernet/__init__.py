@@ -1,0 +1,1 @@
+"""The user-mode network: frames on one side, the host's sockets on the other."""

@@ -1,0 +1,1 @@
+"""The device's side of the ring, read from the specification a second time."""

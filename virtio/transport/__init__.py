@@ -1,0 +1,1 @@
+"""How a driver reaches its device (virtio 1.2 §4)."""
