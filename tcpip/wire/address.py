@@ -69,7 +69,9 @@ class IpAddress(bytes):
 
 def _parse_ipv4(text: str) -> bytes:
     parts = text.split(".")
-    if len(parts) != 4 or not all(p.isascii() and p.isdigit() and len(p) <= 3 and int(p) < 256 for p in parts):
+    if len(parts) != 4 or not all(
+        p.isascii() and p.isdigit() and len(p) <= 3 and int(p) < 256 for p in parts
+    ):
         raise ValueError(f"IPv4 address: {text!r} is not four numbers below 256")
     return bytes(map(int, parts))
 

@@ -1,0 +1,208 @@
+"""Coroutines that wait for conditions with a deadline, and nothing else.
+
+A task suspends in one place only, `Signal.wait`.  Whoever changes what a
+task may wait for fires the signal; the host's loop then runs the task when
+its turn comes.  An idle task costs nothing: there is no list of conditions
+to go through, and deadlines lie in one heap.
+
+    async def read(self, deadline):
+        while not self.connection.readable:
+            if not await self.changed.wait(deadline):
+                raise TimedOutError(...)
+
+Nothing here reads a clock: `now` comes from the loop (`tcpip.host`).
+"""
+
+from __future__ import annotations
+
+import heapq
+import types
+from collections import deque
+from collections.abc import Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class CancelledError(BaseException):
+    """Thrown into a task that is cancelled; a BaseException, so that `except Exception` lets it pass."""
+
+
+class Signal:
+    """Something that tasks wait for.  Firing wakes all that wait now; there is no memory of it."""
+
+    __slots__ = ("_waiters",)
+
+    def __init__(self) -> None:
+        self._waiters: list[Task[Any]] = []
+
+    def fire(self) -> None:
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for task in waiters:
+                task._wake(True)
+
+    @types.coroutine
+    def wait(self, deadline: float | None = None) -> Generator[tuple[Signal, float | None], bool, bool]:
+        """Suspend until the signal fires (True) or the deadline passes (False).
+
+        A True says that something changed, not that the condition holds: ask
+        again, in a loop.
+        """
+        return (yield self, deadline)
+
+
+class Task(Generic[T]):
+    """A coroutine on its way; made by `Scheduler.spawn`."""
+
+    __slots__ = (
+        "_awaited",
+        "_coroutine",
+        "_deadline",
+        "_error",
+        "_outcome",
+        "_ready",
+        "_result",
+        "_scheduler",
+        "finished",
+        "is_done",
+    )
+
+    def __init__(self, scheduler: Scheduler, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._scheduler = scheduler
+        self._coroutine = coroutine
+        self._awaited: Signal | None = None
+        self._deadline: float | None = None
+        self._ready = False
+        self._outcome: bool | None = None  # what a coroutine is sent first
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        self.is_done = False
+        self.finished = Signal()
+
+    @property
+    def result(self) -> T:
+        """What the coroutine returned; raises what it raised."""
+        assert self.is_done, "the task is still on its way"
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]
+
+    async def join(self, deadline: float | None = None) -> T:
+        """Wait for the end of the task and return or raise its result; TimeoutError at the deadline."""
+        while not self.is_done:
+            if not await self.finished.wait(deadline):
+                raise TimeoutError
+        return self.result
+
+    def cancel(self) -> None:
+        """Throw `CancelledError` into the coroutine where it waits, and run it until it has cleaned up."""
+        if self.is_done:
+            return
+        self._leave()
+        self._advance(CancelledError())
+
+    def _wake(self, fired: bool) -> None:
+        if not self._ready and not self.is_done:
+            self._ready = True
+            self._outcome = fired
+            self._awaited = None
+            self._deadline = None
+            self._scheduler._ready.append(self)
+
+    def _leave(self) -> None:
+        """Stop waiting: the signal must not hold a task that waits no more."""
+        if self._awaited is not None:
+            self._awaited._waiters.remove(self)
+            self._awaited = None
+        self._deadline = None
+
+    def _advance(self, error: BaseException | None = None) -> None:
+        self._ready = False
+        try:
+            if error is not None:
+                signal, deadline = self._coroutine.throw(error)
+            else:
+                signal, deadline = self._coroutine.send(self._outcome)
+        except StopIteration as stop:
+            self._end(stop.value, None)
+        except (KeyboardInterrupt, SystemExit):
+            self._end(None, CancelledError())
+            raise
+        except BaseException as failure:
+            self._end(None, failure)
+        else:
+            self._awaited = signal
+            signal._waiters.append(self)
+            if deadline is not None:
+                self._deadline = deadline
+                self._scheduler._note_deadline(deadline, self)
+
+    def _end(self, result: T | None, error: BaseException | None) -> None:
+        self.is_done = True
+        self._result = result
+        self._error = error
+        self._scheduler._tasks.discard(self)
+        self.finished.fire()
+
+
+class Scheduler:
+    """Runs tasks in turn; driven by a loop that has the clock and does the waiting."""
+
+    def __init__(self) -> None:
+        self._tasks: set[Task[Any]] = set()
+        self._ready: deque[Task[Any]] = deque()
+        self._deadlines: list[tuple[float, int, Task[Any]]] = []
+        self._count = 0
+
+    @property
+    def has_ready(self) -> bool:
+        return bool(self._ready)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
+        """Start a coroutine; it first runs in the next `run_ready`."""
+        task = Task(self, coroutine)
+        self._tasks.add(task)
+        task._ready = True
+        self._ready.append(task)
+        return task
+
+    def run_ready(self) -> bool:
+        """Run each task that is ready now once; True when there was any."""
+        count = len(self._ready)
+        for _ in range(count):
+            task = self._ready.popleft()
+            if task._ready and not task.is_done:
+                task._advance()
+        return count > 0
+
+    def next_timeout(self) -> float | None:
+        """The earliest deadline of a waiting task; None when nobody has one."""
+        heap = self._deadlines
+        while heap and heap[0][2]._deadline != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def handle_timeout(self, now: float) -> None:
+        """Wake the tasks whose deadline has come."""
+        while (deadline := self.next_timeout()) is not None and deadline <= now:
+            task = heapq.heappop(self._deadlines)[2]
+            task._leave()
+            task._wake(False)
+
+    def cancel_all(self) -> None:
+        """Cancel every task, so that each closes what it holds."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _note_deadline(self, deadline: float, task: Task[Any]) -> None:
+        self._count += 1
+        heapq.heappush(self._deadlines, (deadline, self._count, task))
+        if len(self._deadlines) > 64 + 4 * len(self._tasks):  # a busy reader leaves one stale entry a wait
+            self._deadlines = [e for e in self._deadlines if e[2]._deadline == e[0]]
+            heapq.heapify(self._deadlines)
+
+
+async def sleep_until(deadline: float) -> None:
+    """Let time pass."""
+    await Signal().wait(deadline)
