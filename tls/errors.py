@@ -1,0 +1,57 @@
+"""What can go wrong in TLS; the class says whose fault, `.alert` the machine's number, the message what exactly.
+
+TlsError
+├── PeerMisbehavedError      the server broke the protocol
+│   └── TruncatedError           the stream ended without close_notify
+├── PeerIncompatibleError    the server kept to the protocol, but there is no common ground
+├── CertificateError         the server did not prove who it is
+├── AlertReceivedError       the server gave up, and said so
+└── UsageError               the caller's mistake
+"""
+
+from __future__ import annotations
+
+from .alerts import Alert
+
+
+class TlsError(Exception):
+    """Base of all errors of this package.
+
+    `alert` is the alert that went to the server, or came from it with an
+    `AlertReceivedError`; None where none is due.
+    """
+
+    def __init__(self, message: str, alert: Alert | None = None) -> None:
+        super().__init__(message)
+        self.alert = alert
+
+
+class PeerMisbehavedError(TlsError):
+    """The server sent what RFC 8446 forbids; the message starts with the TLS message at fault."""
+
+
+class TruncatedError(PeerMisbehavedError):
+    """The stream ended without close_notify: what came before may be cut short (RFC 8446 §6.1)."""
+
+
+class PeerIncompatibleError(TlsError):
+    """The server has no version, suite, group or signature in common with the config."""
+
+
+class CertificateError(TlsError):
+    """The server's certificate is not to be trusted for this name."""
+
+
+class AlertReceivedError(TlsError):
+    """The server sent an error alert; nothing is sent in answer (RFC 8446 §6.2).
+
+    `code` is the number received, also where `Alert` has no name for it.
+    """
+
+    def __init__(self, message: str, alert: Alert | None, code: int) -> None:
+        super().__init__(message, alert)
+        self.code = code
+
+
+class UsageError(TlsError):
+    """A call that makes no sense in this state, or a config that cannot work."""
