@@ -1,0 +1,130 @@
+"""Tasks wait for signals with deadlines, and for nothing else."""
+
+import pytest
+
+from tcpip.scheduler import CancelledError, Scheduler, Signal, sleep_until
+
+
+def test_a_task_wakes_when_its_signal_fires() -> None:
+    scheduler, signal, seen = Scheduler(), Signal(), []
+
+    async def waits() -> str:
+        seen.append(await signal.wait())
+        return "done"
+
+    task = scheduler.spawn(waits())
+    assert scheduler.run_ready() and not scheduler.run_ready()
+    assert not seen
+    signal.fire()
+    scheduler.run_ready()
+    assert seen == [True] and task.result == "done"
+
+
+def test_a_deadline_wakes_with_false_and_leaves_the_signal() -> None:
+    scheduler, signal = Scheduler(), Signal()
+
+    async def waits() -> bool:
+        return await signal.wait(5.0)
+
+    task = scheduler.spawn(waits())
+    scheduler.run_ready()
+    assert scheduler.next_timeout() == 5.0
+    scheduler.handle_timeout(4.9)
+    assert not scheduler.run_ready()
+    scheduler.handle_timeout(5.0)
+    scheduler.run_ready()
+    assert task.result is False and scheduler.next_timeout() is None
+    signal.fire()
+
+
+def test_a_signal_that_fired_first_wins_over_the_deadline() -> None:
+    scheduler, signal = Scheduler(), Signal()
+
+    async def waits() -> bool:
+        return await signal.wait(5.0)
+
+    task = scheduler.spawn(waits())
+    scheduler.run_ready()
+    signal.fire()
+    scheduler.handle_timeout(6.0)
+    scheduler.run_ready()
+    assert task.result is True
+
+
+def test_an_error_comes_out_where_the_result_is_asked_for() -> None:
+    scheduler = Scheduler()
+
+    async def fails() -> None:
+        raise ValueError("no")
+
+    async def joins() -> None:
+        await scheduler.spawn(fails()).join()
+
+    task = scheduler.spawn(joins())
+    while scheduler.run_ready():
+        pass
+    with pytest.raises(ValueError, match="no"):
+        _ = task.result
+
+
+def test_cancelling_runs_what_the_coroutine_wants_to_clean_up() -> None:
+    scheduler, signal, cleaned = Scheduler(), Signal(), []
+
+    async def waits() -> None:
+        try:
+            await signal.wait()
+        finally:
+            cleaned.append(True)
+
+    task = scheduler.spawn(waits())
+    scheduler.run_ready()
+    task.cancel()
+    assert cleaned and task.is_done
+    with pytest.raises(CancelledError):
+        _ = task.result
+    signal.fire()
+    assert not scheduler.run_ready()
+
+
+def test_an_interrupt_inside_a_task_leaves_through_the_loop() -> None:
+    scheduler = Scheduler()
+
+    async def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    task = scheduler.spawn(interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.run_ready()
+    assert task.is_done
+
+
+def test_many_waits_with_deadlines_leave_no_growing_heap() -> None:
+    scheduler, signal = Scheduler(), Signal()
+
+    async def reads() -> None:
+        for _ in range(5000):
+            await signal.wait(1000.0)
+
+    task = scheduler.spawn(reads())
+    largest = 0
+    while not task.is_done:
+        scheduler.run_ready()
+        signal.fire()
+        largest = max(largest, len(scheduler._deadlines))
+    assert largest <= 100
+
+
+def test_a_thousand_sleepers_wake_in_order_of_their_deadlines() -> None:
+    scheduler, order = Scheduler(), []
+
+    async def sleeps(until: float) -> None:
+        await sleep_until(until)
+        order.append(until)
+
+    for i in range(1000):
+        scheduler.spawn(sleeps(float((i * 7919) % 1000)))
+    scheduler.run_ready()
+    while (deadline := scheduler.next_timeout()) is not None:
+        scheduler.handle_timeout(deadline)
+        scheduler.run_ready()
+    assert order == sorted(order) and len(order) == 1000
