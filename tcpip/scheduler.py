@@ -59,6 +59,7 @@ class Task(Generic[T]):
         "_awaited",
         "_coroutine",
         "_deadline",
+        "_entry",
         "_error",
         "_outcome",
         "_ready",
@@ -73,6 +74,7 @@ class Task(Generic[T]):
         self._coroutine = coroutine
         self._awaited: Signal | None = None
         self._deadline: float | None = None
+        self._entry: _Entry | None = None  # this task's place in the heap of deadlines
         self._ready = False
         self._outcome: bool | None = None  # what a coroutine is sent first
         self._result: T | None = None
@@ -152,7 +154,7 @@ class Scheduler:
     def __init__(self) -> None:
         self._tasks: set[Task[Any]] = set()
         self._ready: deque[Task[Any]] = deque()
-        self._deadlines: list[tuple[float, int, Task[Any]]] = []
+        self._deadlines: list[_Entry] = []
         self._count = 0
 
     @property
@@ -179,14 +181,14 @@ class Scheduler:
     def next_timeout(self) -> float | None:
         """The earliest deadline of a waiting task; None when nobody has one."""
         heap = self._deadlines
-        while heap and heap[0][2]._deadline != heap[0][0]:
-            heapq.heappop(heap)
+        while heap and not _is_live(heap[0]):
+            _forget(heapq.heappop(heap))
         return heap[0][0] if heap else None
 
     def handle_timeout(self, now: float) -> None:
         """Wake the tasks whose deadline has come."""
         while (deadline := self.next_timeout()) is not None and deadline <= now:
-            task = heapq.heappop(self._deadlines)[2]
+            task = self._deadlines[0][2]
             task._leave()
             task._wake(False)
 
@@ -196,11 +198,30 @@ class Scheduler:
             task.cancel()
 
     def _note_deadline(self, deadline: float, task: Task[Any]) -> None:
+        if task._entry is not None and task._entry[0] == deadline:
+            return  # a reader that waits again and again until the same moment keeps its place
         self._count += 1
-        heapq.heappush(self._deadlines, (deadline, self._count, task))
-        if len(self._deadlines) > 64 + 4 * len(self._tasks):  # a busy reader leaves one stale entry a wait
-            self._deadlines = [e for e in self._deadlines if e[2]._deadline == e[0]]
+        task._entry = (deadline, self._count, task)
+        heapq.heappush(self._deadlines, task._entry)
+        if len(self._deadlines) > 64 + 4 * len(self._tasks):  # moving deadlines leave stale entries
+            stale = [entry for entry in self._deadlines if not _is_live(entry)]
+            self._deadlines = [entry for entry in self._deadlines if _is_live(entry)]
             heapq.heapify(self._deadlines)
+            for entry in stale:
+                _forget(entry)
+
+
+_Entry = tuple[float, int, Task[Any]]
+
+
+def _is_live(entry: _Entry) -> bool:
+    task = entry[2]
+    return task._entry is entry and task._deadline == entry[0]
+
+
+def _forget(entry: _Entry) -> None:
+    if entry[2]._entry is entry:
+        entry[2]._entry = None
 
 
 async def sleep_until(deadline: float) -> None:

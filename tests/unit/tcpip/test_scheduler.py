@@ -102,8 +102,8 @@ def test_many_waits_with_deadlines_leave_no_growing_heap() -> None:
     scheduler, signal = Scheduler(), Signal()
 
     async def reads() -> None:
-        for _ in range(5000):
-            await signal.wait(1000.0)
+        for i in range(5000):
+            await signal.wait(1000.0 + i // 2)
 
     task = scheduler.spawn(reads())
     largest = 0
