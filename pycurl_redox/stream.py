@@ -16,6 +16,11 @@ class ByteStream(Protocol):
     the layer: `tcpip.errors.StackError`, `tls.errors.TlsError`.
     """
 
+    @property
+    def is_stale(self) -> bool:
+        """True when an idle connection is of no more use: closed, broken, or with octets nobody asked for."""
+        ...
+
     async def read(self, deadline: float | None) -> Buffer:
         """Return at least one octet as soon as there is any; empty at the end of the stream.
 

@@ -1,0 +1,583 @@
+"""HTTP/1.x on one connection (RFC 9112): the one place that knows h11.
+
+    response = await connection.exchange(request, exchange_options)
+    while chunk := await response.read(deadline):
+        ...
+
+h11 reads and writes heads and chunked framing.  Bodies of known length, and
+those that end with the connection, pass by it untouched: the stream's own
+chunks go to the reader.  Heads that h11 refuses though curl takes them are
+read and written in `http1_lenient`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, cast
+
+import h11
+
+from pycurl_redox import errors
+from pycurl_redox.stream import Buffer, ByteStream
+from tcpip.errors import StackError, TimedOutError
+from tcpip.scheduler import Signal
+from tls.errors import TlsError
+
+Headers = list[tuple[bytes, bytes]]
+
+MAX_LINE = 100 * 1024  # curl's limit for one header line
+MAX_HEAD = 300 * 1024  # curl 8's limit for all heads of one response
+MAX_INTERIM = 64  # 1xx responses to one request
+CONTINUE_WAIT = 1.0  # seconds that curl waits for a 100
+INLINE_BODY = 64 * 1024  # a body up to this size goes out with the head
+UPLOAD_PIECE = 64 * 1024
+
+
+class Body(Protocol):
+    """What a request carries; read once, and again from the start after `rewind`."""
+
+    @property
+    def length(self) -> int | None:
+        """Octets in all, None when nobody knows before the end."""
+
+    def read(self, size: int) -> Buffer:
+        """Return up to `size` octets, empty at the end."""
+
+    @property
+    def is_at_end(self) -> bool:
+        """True when all of a known length is read."""
+
+    def rewind(self) -> None:
+        """Start again; FetchError (exit 65) when that cannot be."""
+
+
+class Observer:
+    """Sees what passes on the wire; this one looks away."""
+
+    def header_out(self, data: bytes) -> None: ...
+    def data_out(self, data: Buffer) -> None: ...
+    def head_in(self, head: Head) -> None: ...
+    def data_in(self, data: Buffer) -> None: ...
+    def trailer_in(self, line: bytes) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class Request(NamedTuple):
+    """One request as it goes out: the headers in their order, framing ones included."""
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    body: Body | None = None
+    is_chunked: bool = False
+    expects_continue: bool = False
+    http_version: bytes = b"1.1"
+
+
+class Head(NamedTuple):
+    """A response's status line and headers; `raw` is the block as it arrived, the empty line included."""
+
+    http_version: bytes
+    status: int
+    reason: bytes
+    headers: Headers  # names in lower case
+    raw: bytes
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of a header, whose name is given in lower case."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    def lines(self) -> list[bytes]:
+        """Return the block line by line, line ends included."""
+        return [line + b"\n" for line in self.raw.split(b"\n")[:-1]]
+
+
+class Policy(NamedTuple):
+    """What the caller lets a response do."""
+
+    http09_allowed: bool = False
+    ignore_content_length: bool = False
+    raw: bool = False  # chunked framing is handed on as it is
+    continue_wait: float = CONTINUE_WAIT
+
+
+class Response:
+    """A response whose head is in; the body is read from it, to the end or not."""
+
+    __slots__ = ("_connection", "_reader", "head", "is_complete", "upload_cut_short")
+
+    def __init__(self, connection: HttpConnection, head: Head, reader: BodyReader) -> None:
+        self._connection = connection
+        self._reader = reader
+        self.head = head
+        self.is_complete = reader.is_empty
+        self.upload_cut_short = False
+
+    @property
+    def content_length(self) -> int | None:
+        """How many octets of body are to come in all; None when only the end will tell."""
+        return self._reader.length
+
+    @property
+    def length_left(self) -> int | None:
+        return self._reader.left
+
+    async def read(self, deadline: float | None) -> Buffer:
+        """Return the next octets of the body, empty at its end; a view is good until the next call."""
+        if self.is_complete:
+            return b""
+        data = await self._reader.read(deadline)
+        if not len(data):
+            self.is_complete = True
+        return data
+
+    async def drain(self, deadline: float | None, limit: int) -> bool:
+        """Read the rest and forget it, so that the connection can be used again; False beyond `limit`."""
+        while data := await self.read(deadline):
+            limit -= len(data)
+            if limit < 0:
+                return False
+        return True
+
+
+class HttpConnection:
+    """Requests and responses in turn on one stream."""
+
+    def __init__(self, stream: ByteStream, observer: Observer) -> None:
+        self.stream = stream
+        self.observer = observer
+        self.is_reusable = True
+        self.exchanges = 0
+        self.received = bytearray()
+        self._head_octets = 0
+
+    @property
+    def is_stale(self) -> bool:
+        """True when the peer has closed, or has sent what nobody asked for."""
+        return not self.is_reusable or bool(self.received) or self.stream.is_stale
+
+    async def exchange(
+        self, request: Request, policy: Policy, deadline: float | None, now: Callable[[], float], spawn: Any
+    ) -> Response:
+        """Send a request and return its final response, the body still to be read.
+
+        A large body is sent by a task of its own, so that a server may answer
+        before it has taken everything.
+        """
+        self.exchanges += 1
+        self._head_octets = 0
+        machine = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        head_out = _write_head(machine, request)
+        upload = _Upload(self, machine, request)
+        waits = request.expects_continue and request.body is not None
+        self.observer.header_out(head_out)
+        await self._write([head_out, *([] if waits else upload.inline())], deadline)
+        head: Head | None = None
+        if waits:
+            head = await self._await_continue(
+                machine, request, policy, now() + policy.continue_wait, deadline
+            )
+            if head is None:
+                await self._write(upload.inline(), deadline)
+        task = None
+        if head is None and not upload.is_done:
+            task = spawn(upload.run(deadline))
+        try:
+            if head is None:
+                head = await self._read_final_head(machine, request, policy, deadline, upload)
+        finally:
+            if task is not None and not task.is_done:
+                task.cancel()
+        response = Response(self, head, self._body_reader(machine, request, policy, head))
+        if not upload.is_done:
+            self.is_reusable = False
+            response.upload_cut_short = True
+        return response
+
+    def take_received(self) -> bytes:
+        """Hand over what came in behind a head."""
+        data = bytes(self.received)
+        self.received.clear()
+        return data
+
+    async def _write(self, pieces: list[Buffer], deadline: float | None) -> None:
+        await self.stream.write(pieces, deadline)
+
+    async def _await_continue(
+        self, machine: h11.Connection, request: Request, policy: Policy, until: float, deadline: float | None
+    ) -> Head | None:
+        """Give the server a moment to say 100; a final head means that it wants no body."""
+        if deadline is not None:
+            until = min(until, deadline)
+        try:
+            head = await self._read_head(machine, request, policy, until)
+        except TimedOutError:
+            self.observer.note("Done waiting for 100-continue")
+            return None
+        if head.status == 100:
+            return None
+        if 100 <= head.status < 200 and head.status != 101:
+            return await self._await_continue(machine, request, policy, until, deadline)
+        return head
+
+    async def _read_final_head(
+        self,
+        machine: h11.Connection,
+        request: Request,
+        policy: Policy,
+        deadline: float | None,
+        upload: _Upload,
+    ) -> Head:
+        for _ in range(MAX_INTERIM):
+            head = await self._read_head(machine, request, policy, deadline)
+            if not 100 <= head.status < 200 or head.status == 101:
+                if not upload.is_done and head.status < 400:
+                    await upload.finished(deadline)
+                return head
+        raise errors.WeirdReplyError(f"HTTP: more than {MAX_INTERIM} interim responses")
+
+    async def _read_head(
+        self, machine: h11.Connection, request: Request, policy: Policy, deadline: float | None
+    ) -> Head:
+        received = self.received
+        searched = 0
+        while True:
+            if received:
+                if not _may_be_http(received):
+                    return self._http09(policy)
+                end = _end_of_head(received, searched)
+                if end:
+                    break
+                searched = max(0, len(received) - 3)
+                self._check_size(len(received))
+            data = await self.stream.read(deadline)
+            if not len(data):
+                return self._head_cut_short(policy)
+            received += data
+        raw = bytes(received[:end])
+        del received[:end]
+        self._check_size(end)
+        self._head_octets += end
+        head = _parse_head(machine, raw)
+        self.observer.head_in(head)
+        return head
+
+    def _check_size(self, octets: int) -> None:
+        if self._head_octets + octets > MAX_HEAD:
+            raise errors.ReceiveFailedError(
+                f"Too large response headers: {self._head_octets + octets} > {MAX_HEAD}"
+            )
+        if octets > MAX_LINE and max(map(len, self.received.split(b"\n"))) > MAX_LINE:
+            raise errors.TooLargeError()
+
+    def _http09(self, policy: Policy) -> Head:
+        """RFC 1945 §4.1, Simple-Response: no head at all."""
+        self.is_reusable = False
+        if not policy.http09_allowed:
+            raise errors.UnsupportedProtocolError("Received HTTP/0.9 when not allowed")
+        return Head(b"0.9", 0, b"", [], b"")
+
+    def _head_cut_short(self, policy: Policy) -> Head:
+        """The stream ended inside a head: what is there in whole lines counts, as in curl."""
+        from pycurl_redox import http1_lenient
+
+        self.is_reusable = False
+        end = self.received.rfind(b"\n") + 1
+        if not end:
+            if self.received and policy.http09_allowed:
+                return self._http09(policy)
+            raise errors.empty_reply()
+        raw = bytes(self.received[:end])
+        self.received.clear()
+        head = http1_lenient.parse_head(raw)
+        self.observer.head_in(head)
+        return head
+
+    def _body_reader(
+        self, machine: h11.Connection, request: Request, policy: Policy, head: Head
+    ) -> BodyReader:
+        """RFC 9112 §6.3, in its order."""
+        persists = _persists(head)
+        if not persists:
+            self.is_reusable = False
+        if request.method == b"HEAD" or head.status in (204, 304):
+            return LengthReader(self, 0)
+        if request.method == b"CONNECT" and 200 <= head.status < 300:
+            return LengthReader(self, 0)
+        codings = head.header(b"transfer-encoding")
+        if codings is not None and _last_coding(head) == b"chunked":
+            if machine.their_state is not h11.SEND_BODY or codings.strip().lower() != b"chunked":
+                machine = _machine_for_chunks()
+            return ChunkedReader(self, machine, policy.raw)
+        if codings is None and not policy.ignore_content_length:
+            length = _content_length(head)
+            if length is not None:
+                return LengthReader(self, length)
+        self.is_reusable = False
+        return CloseReader(self)
+
+
+class BodyReader(Protocol):
+    """Where a body ends; `read` returns empty there, and raises when the stream ends before."""
+
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def left(self) -> int | None: ...
+    @property
+    def is_empty(self) -> bool: ...
+
+    async def read(self, deadline: float | None) -> Buffer: ...
+
+
+class LengthReader:
+    """RFC 9112 §6.2."""
+
+    __slots__ = ("_connection", "is_empty", "left", "length")
+
+    def __init__(self, connection: HttpConnection, length: int) -> None:
+        self._connection = connection
+        self.length = length
+        self.left = length
+        self.is_empty = length == 0
+
+    async def read(self, deadline: float | None) -> Buffer:
+        if self.left == 0:
+            return b""
+        connection = self._connection
+        data: Buffer
+        if connection.received:
+            data = connection.take_received()
+        else:
+            data = await connection.stream.read(deadline)
+            if not len(data):
+                connection.is_reusable = False
+                raise errors.transfer_closed(self.left)
+        if len(data) > self.left:
+            data = memoryview(data)
+            connection.received += data[self.left :]
+            data = data[: self.left]
+        self.left -= len(data)
+        connection.observer.data_in(data)
+        return data
+
+
+class CloseReader:
+    """RFC 9112 §6.3 item 8: the body ends with the connection."""
+
+    __slots__ = ("_connection", "is_empty", "left", "length")
+
+    def __init__(self, connection: HttpConnection) -> None:
+        self._connection = connection
+        self.length: int | None = None
+        self.left: int | None = None
+        self.is_empty = False
+
+    async def read(self, deadline: float | None) -> Buffer:
+        connection = self._connection
+        if connection.received:
+            data: Buffer = connection.take_received()
+        else:
+            data = await connection.stream.read(deadline)
+        if len(data):
+            connection.observer.data_in(data)
+        return data
+
+
+class ChunkedReader:
+    """RFC 9112 §7.1 by h11; with `raw` the framing itself is what the caller gets."""
+
+    __slots__ = ("_connection", "_machine", "_raw", "_unread", "is_empty", "left", "length")
+
+    def __init__(self, connection: HttpConnection, machine: h11.Connection, raw: bool) -> None:
+        self._connection = connection
+        self._machine = machine
+        self._raw = raw
+        self._unread: Buffer = b""
+        self.length: int | None = None
+        self.left: int | None = None
+        self.is_empty = False
+
+    async def read(self, deadline: float | None) -> Buffer:
+        while True:
+            try:
+                event = self._machine.next_event()
+            except h11.RemoteProtocolError as error:
+                self._connection.is_reusable = False
+                raise errors.ReceiveFailedError(f"{error} in chunked-encoding") from error
+            if isinstance(event, h11.Data):
+                if not self._raw:
+                    return event.data
+            elif event is h11.NEED_DATA:
+                if len(self._unread):
+                    data, self._unread = self._unread, b""
+                    return data
+                await self._receive(deadline)
+            elif isinstance(event, h11.EndOfMessage):
+                return self._end(event)
+
+    async def _receive(self, deadline: float | None) -> None:
+        connection = self._connection
+        if connection.received:
+            data: Buffer = connection.take_received()
+        else:
+            data = await connection.stream.read(deadline)
+            if not len(data):
+                connection.is_reusable = False
+                raise errors.chunked_transfer_closed()
+        connection.observer.data_in(data)
+        self._machine.receive_data(cast(bytes, data))  # any buffer will do: h11 copies
+        if self._raw:
+            self._unread = data
+
+    def _end(self, event: h11.EndOfMessage) -> Buffer:
+        beyond, _ = self._machine.trailing_data
+        self._connection.received += beyond
+        if self._raw:
+            self.is_empty = True
+            data = self._unread[: len(self._unread) - len(beyond)]
+            self._unread = b""
+            return data
+        for name, value in event.headers.raw_items():
+            self._connection.observer.trailer_in(b"%s: %s\r\n" % (name, value))
+        return b""
+
+
+class _Upload:
+    """The sending side of one exchange: how far the body is."""
+
+    __slots__ = ("_changed", "_error", "_machine", "_request", "_stream", "connection", "is_done")
+
+    def __init__(self, connection: HttpConnection, machine: h11.Connection, request: Request) -> None:
+        self.connection = connection
+        self._machine = machine
+        self._request = request
+        self._changed = Signal()
+        self._error: Exception | None = None
+        self.is_done = request.body is None
+
+    def inline(self) -> list[Buffer]:
+        """Return the first piece, or the whole of a small body, to go out at once."""
+        if self.is_done:
+            return []
+        return self._next_piece()
+
+    async def run(self, deadline: float | None) -> None:
+        """Send what is left."""
+        stream = self.connection.stream
+        try:
+            while not self.is_done:
+                await stream.write(self._next_piece(), deadline)
+        except (StackError, TlsError, errors.FetchError) as error:
+            self._error = error
+        finally:
+            self._changed.fire()
+
+    async def finished(self, deadline: float | None) -> None:
+        """Wait for `run`, when the response has come before the body was out."""
+        while not self.is_done and self._error is None:
+            if not await self._changed.wait(deadline):
+                raise TimedOutError("HTTP: the upload")
+        self.raise_error()
+
+    def raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _next_piece(self) -> list[Buffer]:
+        """Read a piece of the body and frame it; sets `is_done` with the last one."""
+        body = self._request.body
+        assert body is not None
+        data = body.read(UPLOAD_PIECE)
+        ended = not len(data)
+        if not ended and body.length is not None:
+            ended = body.is_at_end
+        pieces: list[Buffer] = []
+        if len(data):
+            self.connection.observer.data_out(data)
+            pieces = [b"%x\r\n" % len(data), data, b"\r\n"] if self._request.is_chunked else [data]
+        if ended:
+            self.is_done = True
+            if self._request.is_chunked:
+                pieces.append(b"0\r\n\r\n")
+        return pieces
+
+
+def _write_head(machine: h11.Connection, request: Request) -> bytes:
+    """Write a request's head by h11, or where h11 refuses what curl sends, beside it."""
+    method, target, headers = request.method, request.target, request.headers
+    if request.http_version == b"1.1":
+        try:
+            event = h11.Request(method=method, target=target, headers=headers)
+            return machine.send(event) or b""
+        except h11.LocalProtocolError:
+            pass
+    from pycurl_redox import http1_lenient
+
+    return http1_lenient.build_head(method, target, request.http_version, headers)
+
+
+def _parse_head(machine: h11.Connection, raw: bytes) -> Head:
+    """Read a response's head by h11, or where h11 refuses what curl takes, beside it."""
+    try:
+        machine.receive_data(raw)
+        event = machine.next_event()
+        if isinstance(event, h11.Response | h11.InformationalResponse):
+            return Head(event.http_version, event.status_code, event.reason, list(event.headers), raw)
+    except h11.RemoteProtocolError:
+        pass
+    from pycurl_redox import http1_lenient
+
+    return http1_lenient.parse_head(raw)
+
+
+def _machine_for_chunks() -> h11.Connection:
+    """Return an h11 that reads a chunked body, where it has not seen the head itself."""
+    machine = h11.Connection(our_role=h11.CLIENT)
+    machine.send(h11.Request(method=b"GET", target=b"/", headers=[(b"Host", b"")]))
+    machine.send(h11.EndOfMessage())
+    machine.receive_data(b"HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n")
+    machine.next_event()
+    return machine
+
+
+def _may_be_http(received: bytearray) -> bool:
+    """A status line begins with HTTP/; what does not is a body without a head."""
+    return received.startswith(b"HTTP/") or b"HTTP/".startswith(received[:5])
+
+
+def _end_of_head(received: bytearray, start: int) -> int:
+    """Where the empty line ends; 0 when it is not there.  A bare LF ends a line as well."""
+    crlf = received.find(b"\n\r\n", start)
+    bare = received.find(b"\n\n", start, crlf + 1 if crlf >= 0 else len(received))
+    if bare >= 0:
+        return bare + 2
+    return crlf + 3 if crlf >= 0 else 0
+
+
+def _persists(head: Head) -> bool:
+    """RFC 9112 §9.3; a proxy's old Proxy-Connection counts, as in curl."""
+    options = b",".join(v for k, v in head.headers if k in (b"connection", b"proxy-connection")).lower()
+    tokens = [option.strip() for option in options.split(b",")]
+    if b"close" in tokens:
+        return False
+    return head.http_version == b"1.1" or b"keep-alive" in tokens
+
+
+def _last_coding(head: Head) -> bytes:
+    values = [value for key, value in head.headers if key == b"transfer-encoding"]
+    return values[-1].rpartition(b",")[2].strip().lower()
+
+
+def _content_length(head: Head) -> int | None:
+    """RFC 9112 §6.3 item 5, with curl's exit code for what is none."""
+    value = head.header(b"content-length")
+    if value is None:
+        return None
+    value = value.partition(b",")[0].strip()
+    if not value.isdigit() or len(value) > 19:
+        raise errors.WeirdReplyError("Invalid Content-Length: value")
+    return int(value)

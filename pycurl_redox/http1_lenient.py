@@ -1,0 +1,58 @@
+"""Heads that h11 refuses and curl takes; loaded only when one of them comes by.
+
+Sent: HTTP/1.0, targets with raw octets, odd header names and values.
+Received: reason phrases and field values with any octets, odd status codes,
+transfer codings other than chunked.
+"""
+
+from __future__ import annotations
+
+from pycurl_redox import errors
+from pycurl_redox.http1 import Head, Headers
+
+
+def build_head(method: bytes, target: bytes, http_version: bytes, headers: Headers) -> bytes:
+    """Write a head as it is given; only what would end a line early is refused."""
+    lines = [b"%s %s HTTP/%s" % (method, target, http_version)]
+    for name, value in headers:
+        lines.append(b"%s: %s" % (name, value) if value else name + b":")
+    for line in lines:
+        if b"\r" in line or b"\n" in line or b"\0" in line:
+            raise errors.UsageError("HTTP: a line end or NUL inside a request line or header", 43)
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def parse_head(raw: bytes) -> Head:
+    """Read a block of whole lines; FetchError with curl's exit code for what curl refuses as well."""
+    if b"\0" in raw:
+        raise errors.WeirdReplyError("Nul byte in header")
+    lines = [line.rstrip(b"\r") for line in raw.split(b"\n")]
+    version, status, reason = _parse_status_line(lines[0])
+    headers: Headers = []
+    for line in lines[1:]:
+        if not line:
+            break
+        if line[:1] in (b" ", b"\t") and headers:
+            name, value = headers[-1]
+            headers[-1] = (name, value + b" " + line.strip())
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise errors.WeirdReplyError("Header without colon")
+        headers.append((name.strip().lower(), value.strip()))
+    return Head(version, status, reason, headers, raw)
+
+
+def _parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
+    """`HTTP/1.x NNN anything`; three digits are read and what follows is the reason."""
+    version, _, rest = line[len(b"HTTP/") :].partition(b" ")
+    rest = rest.lstrip(b" ")
+    digits = 0
+    while digits < 3 and rest[digits : digits + 1].isdigit():
+        digits += 1
+    if version not in (b"1.0", b"1.1"):
+        what = "1 subversion" if version.startswith(b"1.") else " version"
+        raise errors.UnsupportedProtocolError(f"Unsupported HTTP/{what.strip()} in response")
+    if not digits:
+        raise errors.UnsupportedProtocolError("Unsupported HTTP/1 subversion in response")
+    return version, int(rest[:digits]), rest[digits:].strip()
