@@ -1,0 +1,171 @@
+"""What a client offers, accepts, and how much of it: `TlsConfig`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import urandom as os_urandom
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from .certificates import Certificate, VerifiedPath
+
+TLS_AES_128_GCM_SHA256 = 0x1301
+TLS_AES_256_GCM_SHA384 = 0x1302
+TLS_CHACHA20_POLY1305_SHA256 = 0x1303
+CIPHER_SUITE_NAMES = {
+    TLS_AES_128_GCM_SHA256: "TLS_AES_128_GCM_SHA256",
+    TLS_AES_256_GCM_SHA384: "TLS_AES_256_GCM_SHA384",
+    TLS_CHACHA20_POLY1305_SHA256: "TLS_CHACHA20_POLY1305_SHA256",
+}
+
+SECP256R1 = 0x0017
+SECP384R1 = 0x0018
+SECP521R1 = 0x0019
+X25519 = 0x001D
+X25519MLKEM768 = 0x11EC
+GROUP_NAMES = {
+    SECP256R1: "secp256r1",
+    SECP384R1: "secp384r1",
+    SECP521R1: "secp521r1",
+    X25519: "x25519",
+    X25519MLKEM768: "X25519MLKEM768",
+}
+
+ECDSA_SECP256R1_SHA256 = 0x0403
+ECDSA_SECP384R1_SHA384 = 0x0503
+ECDSA_SECP521R1_SHA512 = 0x0603
+RSA_PSS_RSAE_SHA256 = 0x0804
+RSA_PSS_RSAE_SHA384 = 0x0805
+RSA_PSS_RSAE_SHA512 = 0x0806
+ED25519 = 0x0807
+RSA_PSS_PSS_SHA256 = 0x0809
+RSA_PSS_PSS_SHA384 = 0x080A
+RSA_PSS_PSS_SHA512 = 0x080B
+SIGNATURE_SCHEME_NAMES = {
+    ECDSA_SECP256R1_SHA256: "ecdsa_secp256r1_sha256",
+    ECDSA_SECP384R1_SHA384: "ecdsa_secp384r1_sha384",
+    ECDSA_SECP521R1_SHA512: "ecdsa_secp521r1_sha512",
+    RSA_PSS_RSAE_SHA256: "rsa_pss_rsae_sha256",
+    RSA_PSS_RSAE_SHA384: "rsa_pss_rsae_sha384",
+    RSA_PSS_RSAE_SHA512: "rsa_pss_rsae_sha512",
+    ED25519: "ed25519",
+    RSA_PSS_PSS_SHA256: "rsa_pss_pss_sha256",
+    RSA_PSS_PSS_SHA384: "rsa_pss_pss_sha384",
+    RSA_PSS_PSS_SHA512: "rsa_pss_pss_sha512",
+}
+
+
+class Signer(Protocol):
+    """A private key that signs CertificateVerify; `tls.crypto.load_signer` makes one from PEM."""
+
+    schemes: tuple[int, ...]
+
+    def sign(self, scheme: int, content: bytes) -> bytes: ...
+
+
+class ClientCertificate(NamedTuple):
+    """What the client answers to a CertificateRequest: DER certificates, leaf first, and the key of the first."""
+
+    chain: tuple[bytes, ...]
+    signer: Signer
+
+
+class SessionTicket(NamedTuple):
+    """A session that may be resumed (RFC 8446 §4.6.1).
+
+    Good for the server name, and under the verification, it was made with.
+    Whoever keeps it notes when it came and gives its age back in a
+    `ResumptionOffer`.
+    """
+
+    server_name: str
+    identity: bytes
+    resumption_secret: bytes
+    cipher_suite: int
+    lifetime: int
+    age_add: int
+    max_early_data_size: int
+    alpn: bytes | None
+    peer_chain: tuple[bytes, ...]
+    was_verified: bool
+
+    def __repr__(self) -> str:
+        return f"SessionTicket({self.server_name!r}, {len(self.identity)} octets, lifetime={self.lifetime})"
+
+
+class ResumptionOffer(NamedTuple):
+    """A ticket to offer, and its age in milliseconds since it was received."""
+
+    ticket: SessionTicket
+    age: int
+
+
+class TlsLimits(NamedTuple):
+    """How much of a server's octets is kept before it has proven anything.
+
+    Each handshake message is refused by its announced length, before it is
+    buffered.
+    """
+
+    #: RFC 8446 §5.5: 2**24.5 full records keep AES-GCM's margin; renewed well before.
+    records_per_key: int = 1 << 24
+    #: Chains of 10 RSA-4096 certificates with staples stay below.
+    certificate_size: int = 128 * 1024
+    #: A leaf, its intermediates and a stray root; more is an attack on the path builder.
+    certificate_count: int = 16
+    #: ServerHello with a hybrid share is 1.3 KB; a cookie may be large.
+    hello_size: int = 20 * 1024
+    #: EncryptedExtensions and CertificateRequest (lists of authorities).
+    parameters_size: int = 64 * 1024
+    #: Tickets with a client chain inside reach 4 KB.
+    ticket_size: int = 20 * 1024
+    #: OpenSSL sends two; more than this in one connection are dropped unread.
+    tickets: int = 16
+    #: As BoringSSL: more than this in a row, with no data between them, is a flood.
+    empty_records: int = 32
+    key_updates: int = 32
+    warnings: int = 4
+
+
+class TlsConfig(NamedTuple):
+    """Everything that a `TlsClient` is told; the defaults suit a client on the open network."""
+
+    #: Returns the verified path or raises `CertificateError`; None accepts any chain (the key is still proven).
+    verify: Callable[[Sequence[Certificate], str], VerifiedPath] | None = None
+    #: Protocols in order of preference; empty: ALPN is not offered.
+    alpn: tuple[bytes, ...] = ()
+    cipher_suites: tuple[int, ...] = (
+        TLS_AES_256_GCM_SHA384,
+        TLS_CHACHA20_POLY1305_SHA256,
+        TLS_AES_128_GCM_SHA256,
+    )
+    groups: tuple[int, ...] = (X25519MLKEM768, X25519, SECP256R1, SECP384R1)
+    #: Groups a share is sent for at once; the others cost a second round trip.
+    key_shares: tuple[int, ...] = (X25519MLKEM768, X25519)
+    signature_schemes: tuple[int, ...] = (
+        ECDSA_SECP256R1_SHA256,
+        ED25519,
+        RSA_PSS_RSAE_SHA256,
+        ECDSA_SECP384R1_SHA384,
+        ECDSA_SECP521R1_SHA512,
+        RSA_PSS_RSAE_SHA384,
+        RSA_PSS_RSAE_SHA512,
+        RSA_PSS_PSS_SHA256,
+        RSA_PSS_PSS_SHA384,
+        RSA_PSS_PSS_SHA512,
+    )
+    #: Send SNI; never sent for an address whatever this says.
+    send_server_name: bool = True
+    #: RFC 8446 §D.4: a session id and change_cipher_spec, for middleboxes that want to see TLS 1.2.
+    compatibility_mode: bool = True
+    #: Ask for an OCSP staple, for signed certificate timestamps; `HandshakeCompleted` has the octets.
+    request_ocsp: bool = False
+    request_sct: bool = False
+    client_certificate: ClientCertificate | None = None
+    resumption: ResumptionOffer | None = None
+    #: Called with each line of an SSLKEYLOGFILE; who has these lines reads the connection.
+    key_log: Callable[[str], None] | None = None
+    #: Give a `MessageTraced` for each message in and out.
+    trace: bool = False
+    random_bytes: Callable[[int], bytes] = os_urandom
+    limits: TlsLimits = TlsLimits()

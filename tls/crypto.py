@@ -1,0 +1,326 @@
+"""The primitives: hashes, AEADs, key exchange and signatures, each behind a function of octets.
+
+With `certificates.py` the only file that knows `cryptography`.  Modules that
+a handshake may not need (the NIST curves, ML-KEM, RSA) are imported when it
+does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+from .alerts import Alert
+from .config import (
+    ECDSA_SECP256R1_SHA256,
+    ECDSA_SECP384R1_SHA384,
+    ECDSA_SECP521R1_SHA512,
+    ED25519,
+    RSA_PSS_PSS_SHA256,
+    RSA_PSS_PSS_SHA384,
+    RSA_PSS_PSS_SHA512,
+    RSA_PSS_RSAE_SHA256,
+    RSA_PSS_RSAE_SHA384,
+    RSA_PSS_RSAE_SHA512,
+    SECP256R1,
+    SECP384R1,
+    SECP521R1,
+    TLS_AES_128_GCM_SHA256,
+    TLS_AES_256_GCM_SHA384,
+    TLS_CHACHA20_POLY1305_SHA256,
+    X25519,
+    X25519MLKEM768,
+)
+from .errors import PeerMisbehavedError, UsageError
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+__all__ = ["AuthenticationError"]
+
+Buffer = bytes | bytearray | memoryview
+TAG_SIZE = 16
+HASH_SIZES = {"sha256": 32, "sha384": 48}
+
+AuthenticationError = InvalidTag
+
+
+class Aead(Protocol):
+    """An AEAD under one key; both methods write exactly the room they are given."""
+
+    def encrypt_into(
+        self, nonce: Buffer, data: Buffer, associated_data: Buffer | None, buf: bytearray | memoryview
+    ) -> int: ...
+
+    def decrypt_into(
+        self, nonce: Buffer, data: Buffer, associated_data: Buffer | None, buf: bytearray | memoryview
+    ) -> int: ...
+
+
+class CipherSuite(NamedTuple):
+    """What a suite's code stands for."""
+
+    code: int
+    hash_name: str
+    key_size: int
+    new_aead: Callable[[bytes], Aead]
+
+
+CIPHER_SUITES = {
+    TLS_AES_128_GCM_SHA256: CipherSuite(TLS_AES_128_GCM_SHA256, "sha256", 16, AESGCM),
+    TLS_AES_256_GCM_SHA384: CipherSuite(TLS_AES_256_GCM_SHA384, "sha384", 32, AESGCM),
+    TLS_CHACHA20_POLY1305_SHA256: CipherSuite(TLS_CHACHA20_POLY1305_SHA256, "sha256", 32, ChaCha20Poly1305),
+}
+
+
+def new_hash(hash_name: str) -> _Hash:
+    return hashlib.new(hash_name)
+
+
+def digest(hash_name: str, data: bytes) -> bytes:
+    return hashlib.new(hash_name, data).digest()
+
+
+def empty_digest(hash_name: str) -> bytes:
+    return hashlib.new(hash_name).digest()
+
+
+def hmac_digest(hash_name: str, key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, hash_name)
+
+
+def is_same_mac(one: bytes, other: bytes) -> bool:
+    """Compare without telling by time where they differ."""
+    return hmac.compare_digest(one, other)
+
+
+def hkdf_expand(hash_name: str, secret: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-Expand (RFC 5869 §2.3)."""
+    block = output = b""
+    for counter in range(1, -(-length // HASH_SIZES[hash_name]) + 1):
+        block = hmac.digest(secret, block + info + bytes([counter]), hash_name)
+        output += block
+    return output[:length]
+
+
+# Key exchange -------------------------------------------------------------------------------------------
+
+
+class KeyExchange(Protocol):
+    """One ephemeral key pair: the share to send, and what comes of the server's."""
+
+    group: int
+    share: bytes
+
+    def shared_secret(self, peer_share: bytes) -> bytes:
+        """Raises `PeerMisbehavedError` for a share that is no share of this group."""
+        ...
+
+
+class X25519Exchange:
+    """X25519 (RFC 7748); an all-zero result is refused (RFC 8446 §7.4.2)."""
+
+    group = X25519
+
+    def __init__(self, private_key: bytes | None = None) -> None:
+        from cryptography.hazmat.primitives.asymmetric import x25519
+
+        if private_key is None:
+            self._key = x25519.X25519PrivateKey.generate()
+        else:
+            self._key = x25519.X25519PrivateKey.from_private_bytes(private_key)
+        self.share = self._key.public_key().public_bytes_raw()
+
+    def shared_secret(self, peer_share: bytes) -> bytes:
+        from cryptography.hazmat.primitives.asymmetric import x25519
+
+        try:
+            return self._key.exchange(x25519.X25519PublicKey.from_public_bytes(peer_share))
+        except ValueError:
+            raise _bad_share(self.group, peer_share) from None
+
+
+class NistExchange:
+    """ECDH on P-256, P-384 and P-521, uncompressed points only (RFC 8446 §4.2.8.2)."""
+
+    def __init__(self, group: int, key: ec.EllipticCurvePrivateKey | None = None) -> None:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        curves = {SECP256R1: ec.SECP256R1, SECP384R1: ec.SECP384R1, SECP521R1: ec.SECP521R1}
+        self.group = group
+        self._key = ec.generate_private_key(curves[group]()) if key is None else key
+        self.share = self._key.public_key().public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        )
+
+    def shared_secret(self, peer_share: bytes) -> bytes:
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        if len(peer_share) != len(self.share) or peer_share[0] != 4:
+            raise _bad_share(self.group, peer_share)
+        try:
+            point = ec.EllipticCurvePublicKey.from_encoded_point(self._key.curve, peer_share)
+            return self._key.exchange(ec.ECDH(), point)
+        except ValueError:
+            raise _bad_share(self.group, peer_share) from None
+
+
+class X25519MLKEM768Exchange:
+    """The hybrid of draft-ietf-tls-ecdhe-mlkem: ML-KEM's part first, in the shares and in the secret.
+
+    Made on an X25519 exchange whose key pair is also offered by itself.
+    """
+
+    group = X25519MLKEM768
+
+    def __init__(self, classical: X25519Exchange) -> None:
+        from cryptography.hazmat.primitives.asymmetric import mlkem
+
+        self._classical = classical
+        self._key = mlkem.MLKEM768PrivateKey.generate()
+        self.share = self._key.public_key().public_bytes_raw() + classical.share
+
+    def shared_secret(self, peer_share: bytes) -> bytes:
+        if len(peer_share) != 1088 + 32:
+            raise _bad_share(self.group, peer_share)
+        try:
+            return self._key.decapsulate(peer_share[:1088]) + self._classical.shared_secret(peer_share[1088:])
+        except ValueError:
+            raise _bad_share(self.group, peer_share) from None
+
+
+def new_key_exchanges(groups: tuple[int, ...]) -> tuple[KeyExchange, ...]:
+    """Make a key pair for each group; X25519 inside the hybrid and by itself share one."""
+    classical = None
+    exchanges: list[KeyExchange] = []
+    for group in groups:
+        if group in (X25519, X25519MLKEM768):
+            classical = classical or X25519Exchange()
+            exchanges.append(classical if group == X25519 else X25519MLKEM768Exchange(classical))
+        elif group in (SECP256R1, SECP384R1, SECP521R1):
+            exchanges.append(NistExchange(group))
+        else:
+            raise UsageError(f"TlsConfig: no such group: 0x{group:04x}")
+    return tuple(exchanges)
+
+
+def _bad_share(group: int, share: bytes) -> PeerMisbehavedError:
+    return PeerMisbehavedError(
+        f"ServerHello: key share is not valid for its group: 0x{group:04x}, {len(share)} octets",
+        Alert.ILLEGAL_PARAMETER,
+    )
+
+
+# Signatures ---------------------------------------------------------------------------------------------
+
+_RSAE = {RSA_PSS_RSAE_SHA256: "SHA256", RSA_PSS_RSAE_SHA384: "SHA384", RSA_PSS_RSAE_SHA512: "SHA512"}
+_PSS = {RSA_PSS_PSS_SHA256: "SHA256", RSA_PSS_PSS_SHA384: "SHA384", RSA_PSS_PSS_SHA512: "SHA512"}
+_ECDSA = {
+    ECDSA_SECP256R1_SHA256: ("secp256r1", "SHA256"),
+    ECDSA_SECP384R1_SHA384: ("secp384r1", "SHA384"),
+    ECDSA_SECP521R1_SHA512: ("secp521r1", "SHA512"),
+}
+
+_RSA_PSS_OID = bytes.fromhex("06092a864886f70d01010a")
+
+
+def schemes_of(key: PublicKeyTypes) -> tuple[int, ...]:
+    """The schemes this key can verify in TLS 1.3 (RFC 8446 §4.2.3); empty for a kind that has none.
+
+    In TLS 1.3 the curve belongs to the scheme.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    if isinstance(key, rsa.RSAPublicKey):
+        return tuple(_RSAE)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return tuple(scheme for scheme, (curve, _) in _ECDSA.items() if curve == key.curve.name)
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return (ED25519,)
+    return ()
+
+
+def is_rsa_pss_certificate(der: bytes) -> bool:
+    """Whether the key of this certificate is declared id-RSASSA-PSS, which asks for the pss schemes.
+
+    The key is an ordinary RSA key once it is loaded; only the algorithm
+    identifier of SubjectPublicKeyInfo tells them apart.
+    """
+    from cryptography.x509 import load_der_x509_certificate
+
+    oid = load_der_x509_certificate(der).public_key_algorithm_oid.dotted_string
+    return oid == "1.2.840.113549.1.1.10"
+
+
+def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content: bytes) -> bool:
+    """Whether the signature is good; the scheme must be one that fits the key."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            algorithm = _hash(_RSAE.get(scheme) or _PSS[scheme])
+            pss = padding.PSS(padding.MGF1(algorithm), algorithm.digest_size)
+            key.verify(signature, content, pss, algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, content, ec.ECDSA(_hash(_ECDSA[scheme][1])))
+        else:
+            assert isinstance(key, ed25519.Ed25519PublicKey)
+            key.verify(signature, content)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+        return False
+    return True
+
+
+class PrivateKeySigner:
+    """Signs with a key of `cryptography`; `schemes` are those the key can make, best first."""
+
+    def __init__(
+        self, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+    ) -> None:
+        self._key = key
+        self.schemes = schemes_of(key.public_key())
+
+    def sign(self, scheme: int, content: bytes) -> bytes:
+        from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            algorithm = _hash(_RSAE[scheme])
+            pss = padding.PSS(padding.MGF1(algorithm), algorithm.digest_size)
+            return self._key.sign(content, pss, algorithm)
+        if isinstance(self._key, ec.EllipticCurvePrivateKey):
+            return self._key.sign(content, ec.ECDSA(_hash(_ECDSA[scheme][1])))
+        return self._key.sign(content)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(schemes={self.schemes})"
+
+
+def load_signer(pem: bytes, password: bytes | None = None) -> PrivateKeySigner:
+    """Load a private key from PEM; raises `UsageError` for what is no key that TLS 1.3 can sign with."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    try:
+        key = serialization.load_pem_private_key(pem, password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise UsageError(f"private key: {error}") from error
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+        raise UsageError(f"private key: of a kind that TLS does not sign with: {type(key).__name__}")
+    return PrivateKeySigner(key)
+
+
+def _hash(name: str) -> hashes.HashAlgorithm:
+    from cryptography.hazmat.primitives import hashes
+
+    algorithm: hashes.HashAlgorithm = getattr(hashes, name)()
+    return algorithm

@@ -1,0 +1,66 @@
+"""What `TlsClient.next_event()` gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .config import SessionTicket
+
+if TYPE_CHECKING:
+    from .certificates import Certificate, VerifiedPath
+
+
+class HandshakeCompleted(NamedTuple):
+    """The server has proven its identity and the keys; data may be sent.
+
+    `verified_path` is None where the config verifies nothing or the session
+    was resumed; `peer_chain` is as sent, or as in the session resumed.
+    `signature_scheme` and `peer_certificate` are None when resumed.
+    """
+
+    cipher_suite: int
+    group: int
+    alpn: bytes | None
+    signature_scheme: int | None
+    peer_chain: tuple[bytes, ...]
+    peer_certificate: Certificate | None
+    verified_path: VerifiedPath | None
+    is_resumed: bool
+    was_retried: bool
+    sent_client_certificate: bool
+    ocsp_response: bytes | None
+    sct_list: bytes | None
+
+
+class ApplicationData(NamedTuple):
+    """Octets of the stream; the view is good until the next `receive_data`."""
+
+    data: memoryview
+
+
+class CloseNotifyReceived(NamedTuple):
+    """The server has ended its side in order; ours may still send."""
+
+
+class TicketReceived(NamedTuple):
+    """A session that may be resumed later."""
+
+    ticket: SessionTicket
+
+
+class KeyUpdated(NamedTuple):
+    """One direction has new keys."""
+
+    outgoing: bool
+
+
+class MessageTraced(NamedTuple):
+    """A message passed by: content ("TLS handshake", "TLS alert", …), its name and number as curl prints them."""
+
+    outgoing: bool
+    content: str
+    name: str
+    number: int
+
+
+Event = HandshakeCompleted | ApplicationData | CloseNotifyReceived | TicketReceived | KeyUpdated | MessageTraced

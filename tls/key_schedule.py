@@ -1,0 +1,156 @@
+"""The key schedule (RFC 8446 §7): from shared secrets and transcript to traffic secrets.
+
+Three stages, one class each, so that no secret is asked for before its input
+is there: `EarlySecret` → `HandshakeSecret` → `MasterSecret`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import crypto
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+
+class TrafficKeys(NamedTuple):
+    """A key and the base of its nonces (RFC 8446 §7.3)."""
+
+    key: bytes
+    iv: bytes
+
+    def __repr__(self) -> str:
+        return "TrafficKeys(...)"
+
+
+class Transcript:
+    """The hash over all handshake messages so far (RFC 8446 §4.4.1)."""
+
+    __slots__ = ("_hash", "hash_name")
+
+    def __init__(self, hash_name: str, client_hello: bytes) -> None:
+        self.hash_name = hash_name
+        self._hash: _Hash = crypto.new_hash(hash_name)
+        self._hash.update(client_hello)
+
+    def add(self, message: bytes) -> None:
+        self._hash.update(message)
+
+    def digest(self) -> bytes:
+        return self._hash.copy().digest()
+
+    def replace_by_message_hash(self) -> None:
+        """Put `message_hash` in the place of the first ClientHello, when a HelloRetryRequest came."""
+        first = self._hash.digest()
+        self._hash = crypto.new_hash(self.hash_name)
+        self._hash.update(b"\xfe\x00\x00" + bytes([len(first)]) + first)
+
+
+def expand_label(hash_name: str, secret: bytes, label: bytes, context: bytes, length: int) -> bytes:
+    """HKDF-Expand-Label (RFC 8446 §7.1)."""
+    label = b"tls13 " + label
+    info = length.to_bytes(2, "big") + bytes([len(label)]) + label + bytes([len(context)]) + context
+    return crypto.hkdf_expand(hash_name, secret, info, length)
+
+
+def derive_secret(hash_name: str, secret: bytes, label: bytes, transcript_digest: bytes) -> bytes:
+    """Derive-Secret (RFC 8446 §7.1), over a digest already made."""
+    return expand_label(hash_name, secret, label, transcript_digest, crypto.HASH_SIZES[hash_name])
+
+
+def traffic_keys(hash_name: str, secret: bytes, key_size: int) -> TrafficKeys:
+    return TrafficKeys(
+        expand_label(hash_name, secret, b"key", b"", key_size),
+        expand_label(hash_name, secret, b"iv", b"", 12),
+    )
+
+
+def next_traffic_secret(hash_name: str, secret: bytes) -> bytes:
+    """The secret after a KeyUpdate (RFC 8446 §7.2)."""
+    return expand_label(hash_name, secret, b"traffic upd", b"", len(secret))
+
+
+def finished_verify_data(hash_name: str, base_secret: bytes, transcript_digest: bytes) -> bytes:
+    """The MAC of Finished and of PSK binders (RFC 8446 §4.4.4)."""
+    key = expand_label(hash_name, base_secret, b"finished", b"", len(base_secret))
+    return crypto.hmac_digest(hash_name, key, transcript_digest)
+
+
+class EarlySecret:
+    """The first stage; without a PSK it holds zeros only."""
+
+    __slots__ = ("_secret", "hash_name")
+
+    def __init__(self, hash_name: str, psk: bytes | None = None) -> None:
+        self.hash_name = hash_name
+        zeros = bytes(crypto.HASH_SIZES[hash_name])
+        self._secret = crypto.hmac_digest(hash_name, zeros, psk or zeros)
+
+    def resumption_binder_secret(self) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"res binder", crypto.empty_digest(self.hash_name))
+
+    def handshake(self, shared_secret: bytes) -> HandshakeSecret:
+        return HandshakeSecret(self.hash_name, _next_stage(self.hash_name, self._secret, shared_secret))
+
+
+class HandshakeSecret:
+    """The second stage, from the key exchange."""
+
+    __slots__ = ("_secret", "hash_name")
+
+    def __init__(self, hash_name: str, secret: bytes) -> None:
+        self.hash_name = hash_name
+        self._secret = secret
+
+    def client_traffic_secret(self, hello_digest: bytes) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"c hs traffic", hello_digest)
+
+    def server_traffic_secret(self, hello_digest: bytes) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"s hs traffic", hello_digest)
+
+    def master(self) -> MasterSecret:
+        zeros = bytes(crypto.HASH_SIZES[self.hash_name])
+        return MasterSecret(self.hash_name, _next_stage(self.hash_name, self._secret, zeros))
+
+
+class MasterSecret:
+    """The third stage: everything after the server's Finished."""
+
+    __slots__ = ("_secret", "hash_name")
+
+    def __init__(self, hash_name: str, secret: bytes) -> None:
+        self.hash_name = hash_name
+        self._secret = secret
+
+    def client_traffic_secret(self, server_finished_digest: bytes) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"c ap traffic", server_finished_digest)
+
+    def server_traffic_secret(self, server_finished_digest: bytes) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"s ap traffic", server_finished_digest)
+
+    def exporter_secret(self, server_finished_digest: bytes) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"exp master", server_finished_digest)
+
+    def resumption_master_secret(self, client_finished_digest: bytes) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"res master", client_finished_digest)
+
+
+def resumption_secret(hash_name: str, resumption_master_secret: bytes, ticket_nonce: bytes) -> bytes:
+    """The PSK of one ticket (RFC 8446 §4.6.1)."""
+    return expand_label(
+        hash_name, resumption_master_secret, b"resumption", ticket_nonce, len(resumption_master_secret)
+    )
+
+
+def exported_keying_material(
+    hash_name: str, exporter_secret: bytes, label: bytes, context: bytes, length: int
+) -> bytes:
+    """Exporters (RFC 8446 §7.5)."""
+    secret = derive_secret(hash_name, exporter_secret, label, crypto.empty_digest(hash_name))
+    return expand_label(hash_name, secret, b"exporter", crypto.digest(hash_name, context), length)
+
+
+def _next_stage(hash_name: str, secret: bytes, input_secret: bytes) -> bytes:
+    salt = derive_secret(hash_name, secret, b"derived", crypto.empty_digest(hash_name))
+    return crypto.hmac_digest(hash_name, salt, input_secret)
