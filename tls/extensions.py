@@ -1,0 +1,183 @@
+"""Extensions (RFC 8446 §4.2): which may stand where, and the form of each."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from .alerts import Alert
+from .codec import Reader, uint16_list, vector
+from .errors import PeerMisbehavedError
+
+SERVER_NAME = 0
+STATUS_REQUEST = 5
+SUPPORTED_GROUPS = 10
+SIGNATURE_ALGORITHMS = 13
+APPLICATION_LAYER_PROTOCOL_NEGOTIATION = 16
+SIGNED_CERTIFICATE_TIMESTAMP = 18
+RECORD_SIZE_LIMIT = 28
+PRE_SHARED_KEY = 41
+EARLY_DATA = 42
+SUPPORTED_VERSIONS = 43
+COOKIE = 44
+PSK_KEY_EXCHANGE_MODES = 45
+CERTIFICATE_AUTHORITIES = 47
+KEY_SHARE = 51
+
+# The table of RFC 8446 §4.2, the rows of what a client may offer here; beside them, always: only if offered.
+IN_SERVER_HELLO = frozenset({KEY_SHARE, PRE_SHARED_KEY, SUPPORTED_VERSIONS})
+IN_HELLO_RETRY_REQUEST = frozenset({KEY_SHARE, COOKIE, SUPPORTED_VERSIONS})
+IN_ENCRYPTED_EXTENSIONS = frozenset(
+    {SERVER_NAME, SUPPORTED_GROUPS, APPLICATION_LAYER_PROTOCOL_NEGOTIATION, RECORD_SIZE_LIMIT, EARLY_DATA}
+)
+IN_CERTIFICATE = frozenset({STATUS_REQUEST, SIGNED_CERTIFICATE_TIMESTAMP})
+
+TLS13 = 0x0304
+
+
+def parse_extensions(
+    reader: Reader, allowed: Container[int] | None, duplicate_alert: Alert = Alert.DECODE_ERROR
+) -> dict[int, bytes]:
+    """Read the extensions of a message; with `allowed`, others than those are refused.
+
+    RFC 8446 §4.2 has an alert of its own for a known extension in the wrong
+    message; the peers that check agree on unsupported_extension for both.
+    """
+    found: dict[int, bytes] = {}
+    with reader.block(2) as block:
+        while block.remaining:
+            kind = block.uint(2)
+            body = block.vector(2)
+            if kind in found:
+                raise PeerMisbehavedError(f"{reader.name}: duplicate extension: {kind}", duplicate_alert)
+            if allowed is not None and kind not in allowed:
+                raise PeerMisbehavedError(
+                    f"{reader.name}: extension not offered, or not for this message: {kind}",
+                    Alert.UNSUPPORTED_EXTENSION,
+                )
+            found[kind] = body
+    return found
+
+
+def build_extensions(extensions: list[tuple[int, bytes]]) -> bytes:
+    return vector(2, b"".join(kind.to_bytes(2, "big") + vector(2, body) for kind, body in extensions))
+
+
+# What a client sends ------------------------------------------------------------------------------------
+
+
+def server_name(name: str) -> bytes:
+    """RFC 6066 §3; the name in A-labels, without a dot at its end."""
+    return vector(2, b"\0" + vector(2, name.encode("ascii")))
+
+
+def supported_groups(groups: tuple[int, ...]) -> bytes:
+    return vector(2, uint16_list(groups))
+
+
+def signature_algorithms(schemes: tuple[int, ...]) -> bytes:
+    return vector(2, uint16_list(schemes))
+
+
+def supported_versions() -> bytes:
+    return vector(1, TLS13.to_bytes(2, "big"))
+
+
+def psk_key_exchange_modes() -> bytes:
+    """psk_dhe_ke only: a resumed session gets fresh keys."""
+    return vector(1, b"\x01")
+
+
+def key_share(shares: list[tuple[int, bytes]]) -> bytes:
+    return vector(2, b"".join(group.to_bytes(2, "big") + vector(2, share) for group, share in shares))
+
+
+def alpn(protocols: tuple[bytes, ...]) -> bytes:
+    """RFC 7301 §3.1."""
+    return vector(2, b"".join(vector(1, protocol) for protocol in protocols))
+
+
+def status_request() -> bytes:
+    """RFC 6066 §8: OCSP, any responder, no extensions."""
+    return b"\x01" + vector(2, b"") + vector(2, b"")
+
+
+def pre_shared_key(identity: bytes, obfuscated_age: int, binder: bytes) -> bytes:
+    """RFC 8446 §4.2.11, one identity."""
+    identities = vector(2, vector(2, identity) + obfuscated_age.to_bytes(4, "big"))
+    return identities + vector(2, vector(1, binder))
+
+
+# What a server sends ------------------------------------------------------------------------------------
+
+
+def parse_uint16(body: bytes, name: str) -> int:
+    """A selected version, group or identity."""
+    with Reader(body, name) as reader:
+        return reader.uint(2)
+
+
+def parse_key_share(body: bytes) -> tuple[int, bytes]:
+    with Reader(body, "ServerHello key_share") as reader:
+        return reader.uint(2), reader.vector(2, 1)
+
+
+def parse_cookie(body: bytes) -> bytes:
+    with Reader(body, "HelloRetryRequest cookie") as reader:
+        return reader.vector(2, 1)
+
+
+def parse_selected_alpn(body: bytes) -> bytes:
+    """RFC 7301 §3.1: exactly one name."""
+    with Reader(body, "EncryptedExtensions ALPN") as reader, reader.block(2, 2) as names:
+        return names.vector(1, 1)
+
+
+def parse_server_name(body: bytes) -> None:
+    """RFC 6066 §3: the server's acknowledgement is empty."""
+    Reader(body, "EncryptedExtensions server_name").expect_end()
+
+
+def parse_supported_groups(body: bytes) -> None:
+    """A hint for later connections: its form is checked, and no use made of it."""
+    with Reader(body, "EncryptedExtensions supported_groups") as reader, reader.block(2, 2) as groups:
+        while groups.remaining:
+            groups.uint(2)
+
+
+def parse_signature_algorithms(body: bytes) -> tuple[int, ...]:
+    with Reader(body, "CertificateRequest signature_algorithms") as reader, reader.block(2, 2) as schemes:
+        found = []
+        while schemes.remaining:
+            found.append(schemes.uint(2))
+        return tuple(found)
+
+
+def parse_certificate_authorities(body: bytes) -> tuple[bytes, ...]:
+    """DER names, in the order sent (RFC 8446 §4.2.4)."""
+    with Reader(body, "CertificateRequest certificate_authorities") as reader, reader.block(2, 3) as names:
+        found = []
+        while names.remaining:
+            found.append(names.vector(2, 1))
+        return tuple(found)
+
+
+def parse_certificate_status(body: bytes) -> bytes:
+    """The DER OCSPResponse of a CertificateStatus (RFC 6066 §8)."""
+    with Reader(body, "Certificate status_request") as reader:
+        if (kind := reader.uint(1)) != 1:
+            raise reader.error(f"unknown status type: {kind}")
+        return reader.vector(3, 1)
+
+
+def parse_sct_list(body: bytes) -> bytes:
+    """Check the form of a SignedCertificateTimestampList (RFC 6962 §3.3) and return it whole."""
+    with Reader(body, "Certificate signed_certificate_timestamp") as reader, reader.block(2, 1) as items:
+        while items.remaining:
+            items.vector(2, 1)
+    return body
+
+
+def parse_early_data(body: bytes) -> int:
+    """max_early_data_size of a ticket (RFC 8446 §4.2.10)."""
+    with Reader(body, "NewSessionTicket early_data") as reader:
+        return reader.uint(4)

@@ -1,0 +1,281 @@
+"""The record layer (RFC 8446 §5): octets to fragments, and back.
+
+Cost is per record and per copy.  `RecordReader` opens records where they lie
+in the chunk that arrived, side by side into one buffer, so that a run of
+application data comes out as a single view; only a record that straddles two
+chunks is copied.  `RecordWriter` copies plaintext once, into its own scratch
+room, and seals from there into a new buffer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .alerts import Alert
+from .crypto import TAG_SIZE, Aead, AuthenticationError, CipherSuite
+from .errors import PeerMisbehavedError
+from .key_schedule import next_traffic_secret, traffic_keys
+
+Buffer = bytes | bytearray | memoryview
+
+CHANGE_CIPHER_SPEC = 20
+ALERT = 21
+HANDSHAKE = 22
+APPLICATION_DATA = 23
+
+HEADER_SIZE = 5
+MAX_PLAINTEXT = 1 << 14
+MAX_CIPHERTEXT = MAX_PLAINTEXT + 256
+#: A full inner plaintext carries its type in one more octet (RFC 8446 §5.4).
+MAX_INNER_PLAINTEXT = MAX_PLAINTEXT + 1
+
+
+class Record(NamedTuple):
+    """A type and what came under it; the view is good until the next `receive`."""
+
+    content_type: int
+    fragment: memoryview
+
+
+class Protection:
+    """One direction under one traffic secret: AEAD, nonces, and the way to the next secret."""
+
+    __slots__ = ("_secret", "aead", "iv", "sequence", "suite")
+
+    def __init__(self, suite: CipherSuite, secret: bytes) -> None:
+        keys = traffic_keys(suite.hash_name, secret, suite.key_size)
+        self.suite = suite
+        self._secret = secret
+        self.aead: Aead = suite.new_aead(keys.key)
+        self.iv = int.from_bytes(keys.iv, "big")
+        self.sequence = 0
+
+    def updated(self) -> Protection:
+        """After a KeyUpdate (RFC 8446 §7.2)."""
+        return Protection(self.suite, next_traffic_secret(self.suite.hash_name, self._secret))
+
+
+class RecordReader:
+    """Takes chunks of any size and gives records; a `PeerMisbehavedError` is final."""
+
+    def __init__(self, max_empty_records: int) -> None:
+        self.protection: Protection | None = None
+        self._max_empty_records = max_empty_records
+        self._empty_records = 0
+        self._chunk = memoryview(b"")
+        self._position = 0
+        self._partial = bytearray()
+        self._opened = memoryview(bytearray())
+        self._opened_end = 0
+        self._held: Record | None = None
+
+    @property
+    def is_between_records(self) -> bool:
+        return not self._partial
+
+    def receive(self, data: Buffer, may_reuse_memory: bool) -> None:
+        """Take a chunk; `next_record` must have said None to the one before.
+
+        With `may_reuse_memory`, views handed out before lose their content.
+        """
+        self._chunk = memoryview(data).cast("B")
+        self._position = 0
+        room = len(self._partial) + len(self._chunk)
+        if not may_reuse_memory or room > len(self._opened):
+            self._opened = memoryview(bytearray(room))
+        self._opened_end = 0
+
+    def next_record(self) -> Record | None:
+        """Return the next record, or a whole run of application data; None when more octets are needed."""
+        if self._held is not None:
+            record, self._held = self._held, None
+            return record
+        begin = self._opened_end
+        while (octets := self._next_octets()) is not None:
+            try:
+                content_type, length = self._open(octets)
+            except PeerMisbehavedError:
+                if self._opened_end == begin:
+                    raise
+                self._put_back(octets)  # what came before is good, and goes first
+                break
+            end = self._opened_end + length
+            if content_type == APPLICATION_DATA:
+                self._opened_end = end
+                if length == 0 and begin == end:
+                    return Record(APPLICATION_DATA, self._opened[begin:begin])
+                continue
+            record = Record(content_type, self._opened[self._opened_end : end])
+            if self._opened_end == begin:
+                return record
+            self._held = record
+            break
+        if self._opened_end > begin:
+            return Record(APPLICATION_DATA, self._opened[begin : self._opened_end])
+        return None
+
+    def _next_octets(self) -> memoryview | None:
+        """Return one whole record, header and all."""
+        if self._partial:
+            return self._rest_of_partial()
+        chunk, start = self._chunk, self._position
+        there = len(chunk) - start
+        if there >= HEADER_SIZE:
+            size = HEADER_SIZE + self._length(chunk[start : start + HEADER_SIZE])
+            if there >= size:
+                self._position = start + size
+                return chunk[start : start + size]
+        if there:
+            self._partial += chunk[start:]
+            self._position = len(chunk)
+        return None
+
+    def _rest_of_partial(self) -> memoryview | None:
+        partial = self._partial
+        if len(partial) < HEADER_SIZE:
+            self._move_to_partial(HEADER_SIZE - len(partial))
+            if len(partial) < HEADER_SIZE:
+                return None
+        size = HEADER_SIZE + self._length(memoryview(bytes(partial[:HEADER_SIZE])))
+        self._move_to_partial(size - len(partial))
+        if len(partial) < size:
+            return None
+        self._partial = bytearray()
+        return memoryview(partial)
+
+    def _move_to_partial(self, wanted: int) -> None:
+        piece = self._chunk[self._position : self._position + wanted]
+        self._partial += piece
+        self._position += len(piece)
+
+    def _put_back(self, octets: memoryview) -> None:
+        self._partial = bytearray(octets)
+
+    def _length(self, header: memoryview) -> int:
+        """Check a header, and return the length it announces."""
+        content_type = header[0]
+        if not CHANGE_CIPHER_SPEC <= content_type <= APPLICATION_DATA:
+            raise PeerMisbehavedError(
+                f"record: unknown content type: {content_type} (the stream has {bytes(header)!r} here)",
+                Alert.UNEXPECTED_MESSAGE,
+            )
+        # RFC 8446 §5.1 has the version ignored, but what does not begin with 3 never was TLS.
+        if header[1] != 3 or (self.protection is not None and header[2] != 3):
+            raise PeerMisbehavedError(
+                f"record: wrong version: 0x{header[1]:02x}{header[2]:02x}", Alert.PROTOCOL_VERSION
+            )
+        length = header[3] << 8 | header[4]
+        if length > MAX_CIPHERTEXT:
+            raise PeerMisbehavedError(
+                f"record: ciphertext too long: {length} octets, at most {MAX_CIPHERTEXT}",
+                Alert.RECORD_OVERFLOW,
+            )
+        return length
+
+    def _open(self, octets: memoryview) -> tuple[int, int]:
+        """Put the content of a record at the end of what was opened; return its type and length."""
+        protection = self.protection
+        outer_type = octets[0]
+        if protection is None or outer_type == CHANGE_CIPHER_SPEC:
+            return outer_type, self._copy_plaintext(octets)
+        length = len(octets) - HEADER_SIZE - TAG_SIZE
+        start = self._opened_end
+        room = self._opened[start : start + max(length, 0)]
+        nonce = (protection.iv ^ protection.sequence).to_bytes(12, "big")
+        try:
+            protection.aead.decrypt_into(nonce, octets[HEADER_SIZE:], octets[:HEADER_SIZE], room)
+        except (AuthenticationError, ValueError):
+            room[:] = bytes(len(room))  # `decrypt_into` has written what nobody vouches for
+            raise PeerMisbehavedError(
+                f"record: authentication failed: number {protection.sequence}", Alert.BAD_RECORD_MAC
+            ) from None
+        protection.sequence += 1
+        if outer_type != APPLICATION_DATA:
+            raise PeerMisbehavedError(
+                f"record: wrong outer type of a protected record: {outer_type}", Alert.UNEXPECTED_MESSAGE
+            )
+        if length > MAX_INNER_PLAINTEXT:
+            raise _plaintext_too_long(length - 1)
+        content_type = room[-1] if length else 0
+        if content_type:
+            length -= 1
+        else:
+            content_type, length = _strip_padding(room)
+        if length == 0:
+            self._count_empty(content_type)
+        else:
+            self._empty_records = 0
+        return content_type, length
+
+    def _copy_plaintext(self, octets: memoryview) -> int:
+        length = len(octets) - HEADER_SIZE
+        if length > MAX_PLAINTEXT:
+            raise _plaintext_too_long(length)
+        if length == 0 and octets[0] != CHANGE_CIPHER_SPEC:
+            self._count_empty(octets[0])
+        start = self._opened_end
+        self._opened[start : start + length] = octets[HEADER_SIZE:]
+        return length
+
+    def _count_empty(self, content_type: int) -> None:
+        if content_type != APPLICATION_DATA:  # RFC 8446 §5.1
+            raise PeerMisbehavedError(
+                f"record: empty fragment of content type {content_type}", Alert.UNEXPECTED_MESSAGE
+            )
+        self._empty_records += 1
+        if self._empty_records > self._max_empty_records:
+            raise PeerMisbehavedError(
+                f"record: too many empty records: over {self._max_empty_records} in a row",
+                Alert.UNEXPECTED_MESSAGE,
+            )
+
+
+class RecordWriter:
+    """Seals fragments; what it returns is new memory that the caller may keep."""
+
+    def __init__(self) -> None:
+        self.protection: Protection | None = None
+        self._scratch = memoryview(bytearray(MAX_INNER_PLAINTEXT))
+
+    def plaintext(self, content_type: int, data: bytes, version: int = 0x0303) -> bytes:
+        """Build an unprotected record: a ClientHello, change_cipher_spec, an early alert."""
+        return bytes([content_type]) + version.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
+
+    def seal(self, content_type: int, data: Buffer) -> bytearray:
+        """Protect `data` in as few records as it takes, one behind the other."""
+        assert self.protection is not None
+        protection, scratch = self.protection, self._scratch
+        encrypt_into, iv = protection.aead.encrypt_into, protection.iv
+        data = memoryview(data).cast("B")
+        total = len(data)
+        count = max(-(-total // MAX_PLAINTEXT), 1)
+        sealed = bytearray(total + count * (HEADER_SIZE + 1 + TAG_SIZE))
+        room = memoryview(sealed)
+        position = 0
+        for start in range(0, max(total, 1), MAX_PLAINTEXT):
+            length = min(total - start, MAX_PLAINTEXT)
+            scratch[:length] = data[start : start + length]
+            scratch[length] = content_type
+            size = length + 1 + TAG_SIZE
+            header = b"\x17\x03\x03" + size.to_bytes(2, "big")
+            body = position + HEADER_SIZE
+            room[position:body] = header
+            nonce = (iv ^ protection.sequence).to_bytes(12, "big")
+            protection.sequence += 1  # before use: whatever happens, no nonce serves twice
+            encrypt_into(nonce, scratch[: length + 1], header, room[body : body + size])
+            position = body + size
+        return sealed
+
+
+def _strip_padding(inner: memoryview) -> tuple[int, int]:
+    """Return type and length of an inner plaintext that ends with zeros (RFC 8446 §5.4)."""
+    content = bytes(inner).rstrip(b"\0")
+    if not content:
+        raise PeerMisbehavedError("record: protected record without a type", Alert.UNEXPECTED_MESSAGE)
+    return content[-1], len(content) - 1
+
+
+def _plaintext_too_long(length: int) -> PeerMisbehavedError:
+    return PeerMisbehavedError(
+        f"record: plaintext too long: {length} octets, at most {MAX_PLAINTEXT}", Alert.RECORD_OVERFLOW
+    )
