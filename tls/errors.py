@@ -39,7 +39,19 @@ class PeerIncompatibleError(TlsError):
 
 
 class CertificateError(TlsError):
-    """The server's certificate is not to be trusted for this name."""
+    """The server's certificate is not to be trusted for this name.
+
+    `openssl_text` says it in OpenSSL's words, for those who know or search
+    them; "" where OpenSSL has none. `diagnosis` is a picture of several lines:
+    the chain as sent, the place where it breaks, the options that would help.
+    """
+
+    def __init__(
+        self, message: str, alert: Alert | None = None, *, openssl_text: str = "", diagnosis: str = ""
+    ) -> None:
+        super().__init__(message, alert)
+        self.openssl_text = openssl_text
+        self.diagnosis = diagnosis
 
 
 class AlertReceivedError(TlsError):
