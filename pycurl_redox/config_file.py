@@ -1,0 +1,76 @@
+"""Files of options: `-K` and `.curlrc`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+_SPACE = " \t\n\v\f\r"
+_COMMENTS = ("", "#", "/", "*")
+
+
+class ConfigLine(NamedTuple):
+    """An option of a file; `value` is None when nothing follows it."""
+
+    number: int
+    option: str
+    value: str | None
+    has_leftover: bool
+    """More follows after a value that is not quoted."""
+
+
+def config_lines(text: str) -> Iterator[ConfigLine]:
+    """Split a file into its options, leaving out empty lines and comments."""
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.partition("\0")[0].lstrip(_SPACE)
+        if line[:1] not in _COMMENTS:
+            yield _parse_line(number, line)
+
+
+def _parse_line(number: int, line: str) -> ConfigLine:
+    # An option that is written with its dashes may hold = and : itself.
+    separators = _SPACE if line.startswith("-") else _SPACE + "=:"
+    end = 0
+    while end < len(line) and line[end] not in separators:
+        end += 1
+    option, rest = line[:end], line[end:].lstrip(separators)
+    if rest.startswith('"'):
+        return ConfigLine(number, option, _unquoted(rest[1:]), False)
+    value = rest.split(None, 1)[0] if rest else ""
+    leftover = rest[len(value) :].lstrip(_SPACE)
+    return ConfigLine(number, option, value or None, bool(leftover) and leftover[0] != "#")
+
+
+def _unquoted(text: str) -> str:
+    """Return the text up to the closing quote, or to the end, with its escapes resolved."""
+    out = []
+    letters = iter(text)
+    for letter in letters:
+        if letter == '"':
+            break
+        if letter == "\\":
+            escaped = next(letters, "")
+            letter = {"t": "\t", "n": "\n", "r": "\r", "v": "\v"}.get(escaped, escaped)
+        out.append(letter)
+    return "".join(out)
+
+
+def find_config_file(environment: Mapping[str, str]) -> str | None:
+    """Return the first `.curlrc` that can be read, in curl's order of places."""
+    import os
+
+    # In a .config folder the file has no dot; it is not looked for when XDG_CONFIG_HOME says where it is.
+    places = [
+        (environment.get("CURL_HOME"), ".curlrc"),
+        (environment.get("XDG_CONFIG_HOME"), ".curlrc"),
+        (environment.get("HOME"), ".curlrc"),
+    ]
+    if "XDG_CONFIG_HOME" not in environment:
+        places += [
+            (environment.get("CURL_HOME"), ".config/curlrc"),
+            (environment.get("HOME"), ".config/curlrc"),
+        ]
+    for folder, name in places:
+        if folder and os.access(path := f"{folder}/{name}", os.R_OK):
+            return path
+    return None

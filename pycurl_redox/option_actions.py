@@ -1,0 +1,621 @@
+"""Options that do more than set a field: those marked "*" in `option_table.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_BEARER, AUTH_DIGEST, OperationConfig, UrlNode
+from pycurl_redox.errors import UsageError
+from pycurl_redox.options import ActionRequested, OptionError, Parser, integer, natural
+
+Action = Callable[[Parser, str | None, bool], None]
+
+_BADLY_USED = "is badly used here"
+PROTOCOLS = ("http", "https")
+
+
+# Places of URLs, outputs and uploads: each option goes to the first node that has none of its kind yet.
+
+
+def _url(parser: Parser, value: str | None, toggle: bool) -> None:
+    _free_node(parser, lambda node: node.url is None).url = value or ""
+
+
+def _output(parser: Parser, value: str | None, toggle: bool) -> None:
+    if not value:
+        parser.warn("output file name has no length")
+        raise OptionError(_BADLY_USED)
+    node = _free_node(parser, lambda node: not node.output_given)
+    node.output, node.output_given, node.remote_name = value, True, False
+
+
+def _remote_name(parser: Parser, value: str | None, toggle: bool) -> None:
+    node = _free_node(parser, lambda node: not node.output_given)
+    node.output, node.output_given, node.remote_name = None, True, toggle
+
+
+def _upload_file(parser: Parser, value: str | None, toggle: bool) -> None:
+    node = _free_node(parser, lambda node: node.upload is None and not node.no_upload)
+    node.upload, node.no_upload = value or None, not value
+
+
+def _free_node(parser: Parser, is_free: Callable[[UrlNode], bool]) -> UrlNode:
+    operation = parser.operation
+    for node in operation.urls:
+        if is_free(node):
+            return node
+    operation.urls.append(UrlNode(operation.remote_name_all))
+    return operation.urls[-1]
+
+
+# Request data
+
+
+def _data(parser: Parser, value: str | None, toggle: bool) -> None:
+    _add_data(parser, value or "", binary=False)
+
+
+def _data_binary(parser: Parser, value: str | None, toggle: bool) -> None:
+    _add_data(parser, value or "", binary=True)
+
+
+def _json(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.json = True
+    _add_data(parser, value or "", binary=True, json=True)
+
+
+def _data_raw(parser: Parser, value: str | None, toggle: bool) -> None:
+    from pycurl_redox.data import add_data
+    from pycurl_redox.url import encode_text
+
+    operation = parser.operation
+    operation.data = add_data(operation.data, encode_text(value or ""))
+
+
+def _data_urlencode(parser: Parser, value: str | None, toggle: bool) -> None:
+    from pycurl_redox import data
+
+    operation = parser.operation
+    operation.data = data.add_data(operation.data, _urlencoded(parser, value or ""))
+
+
+def _url_query(parser: Parser, value: str | None, toggle: bool) -> None:
+    from pycurl_redox import data
+
+    value = value or ""
+    query = (
+        value[1:] if value.startswith("+") else _urlencoded(parser, value).decode("utf-8", "surrogateescape")
+    )
+    parser.operation.query = data.add_query(parser.operation.query, query)
+
+
+def _add_data(parser: Parser, value: str, *, binary: bool, json: bool = False) -> None:
+    from pycurl_redox import data
+
+    try:
+        octets = data.from_option(value, parser.read_file, binary=binary)
+    except data.FileTooLargeError as error:
+        raise OptionError("out of memory") from error
+    except OSError:
+        parser.warn(f'Couldn\'t read data from file "{value[1:]}", this makes an empty POST.')
+        octets = b""
+    parser.operation.data = data.add_data(parser.operation.data, octets, json=json)
+
+
+def _urlencoded(parser: Parser, value: str) -> bytes:
+    from pycurl_redox import data
+
+    try:
+        return data.urlencoded(value, parser.read_file)
+    except data.FileTooLargeError as error:
+        raise OptionError("out of memory") from error
+    except OSError:
+        parser.warn(f'Couldn\'t read data from file "{value}", this makes an empty POST.')
+        return b""
+
+
+def _form(parser: Parser, value: str | None, toggle: bool) -> None:
+    _add_form(parser, value or "", literal=False)
+
+
+def _form_string(parser: Parser, value: str | None, toggle: bool) -> None:
+    _add_form(parser, value or "", literal=True)
+
+
+def _add_form(parser: Parser, value: str, *, literal: bool) -> None:
+    from pycurl_redox.form import FormError, add_field
+
+    operation = parser.operation
+    if operation.form is None:
+        operation.form = []
+    try:
+        add_field(operation.form, value, literal=literal, read=parser.read_file, warn=parser.warn)
+    except FormError as error:
+        if str(error):
+            parser.warn(str(error))
+        raise OptionError(_BADLY_USED) from error
+    select_method(parser.warn, parser.operation, "FORM")
+
+
+_METHOD_NAMES = {
+    "GET": "GET (-G, --get)",
+    "HEAD": "HEAD (-I, --head)",
+    "FORM": "multipart formpost (-F, --form)",
+    "POST": "POST (-d, --data)",
+    "PUT": "PUT (-T, --upload-file)",
+}
+
+
+def select_method(warn: Callable[[str], None], operation: OperationConfig, kind: str) -> None:
+    """Note which option chose the method; raises `OptionError` when another one already has."""
+    chosen = operation.method_kind
+    if chosen not in ("", kind):
+        warn(
+            "You can only select one HTTP request method! "
+            f"You asked for both {_METHOD_NAMES[kind]} and {_METHOD_NAMES[chosen]}."
+        )
+        raise OptionError(_BADLY_USED)
+    operation.method_kind = kind
+
+
+def settle_method(operation: OperationConfig, warn: Callable[[str], None], *, uploads: bool) -> str:
+    """Return the method of a transfer of this operation, before `-X`: GET, HEAD, POST or PUT.
+
+    `uploads`: its URL has a `-T`.  The data of `-G` moves to the query.  Raises `UsageError`, without a
+    text, when the options contradict each other: curl ends with exit code 2 and prints the warning alone.
+    """
+    try:
+        if operation.data is not None and operation.get:
+            if operation.query is None or not operation.query_is_data:
+                operation.query = operation.data.decode("utf-8", "surrogateescape")
+                operation.query_is_data = True
+            operation.data = None
+            select_method(warn, operation, "HEAD" if operation.no_body else "GET")
+        elif operation.data is not None:
+            select_method(warn, operation, "POST")
+        if uploads:
+            select_method(warn, operation, "PUT")
+    except OptionError as error:
+        raise UsageError() from error
+    if operation.method_kind == "FORM":
+        return "POST"
+    return operation.method_kind or "GET"
+
+
+def method_note(operation: OperationConfig, inferred: str, verbose: bool) -> str:
+    """Return what there is to say about a needless or odd `-X`, or ""."""
+    from pycurl_redox import messages
+
+    method = operation.request
+    if not method:
+        return ""
+    if method.upper() == inferred:
+        text = f"Unnecessary use of -X or --request, {inferred} is already inferred."
+        return messages.note(text) if verbose else ""
+    if method.upper() == "HEAD":
+        return messages.warning(
+            "Setting custom HTTP method to HEAD with -X/--request may not work "
+            "the way you want. Consider using -I/--head instead."
+        )
+    return ""
+
+
+def _head(parser: Parser, value: str | None, toggle: bool) -> None:
+    operation = parser.operation
+    operation.no_body = operation.include = toggle
+    select_method(parser.warn, operation, "HEAD" if toggle else "GET")
+
+
+# Headers and cookies
+
+
+def _header(parser: Parser, value: str | None, toggle: bool) -> None:
+    _add_headers(parser, parser.operation.headers, value or "")
+
+
+def _proxy_header(parser: Parser, value: str | None, toggle: bool) -> None:
+    _add_headers(parser, parser.operation.proxy_headers, value or "")
+
+
+def _add_headers(parser: Parser, headers: list[str], value: str) -> None:
+    if not value.startswith("@"):
+        headers.append(value)
+        return
+    try:
+        text = parser.read_file(value[1:]).decode("utf-8", "surrogateescape")
+    except OSError:
+        parser.warn(f"Failed to open {value[1:]}!")
+        return
+    headers += [line for line in text.replace("\r", "\n").split("\n") if line]
+
+
+def _cookie(parser: Parser, value: str | None, toggle: bool) -> None:
+    value = value or ""
+    if value.startswith("@"):
+        parser.operation.cookie_files.append(value[1:])
+    elif "=" in value:
+        parser.operation.cookies.append(value)
+    else:
+        parser.operation.cookie_files.append(value)
+
+
+def _referer(parser: Parser, value: str | None, toggle: bool) -> None:
+    text, automatic, _ = (value or "").partition(";auto")
+    parser.operation.auto_referer = bool(automatic)
+    parser.operation.referer = text or None
+
+
+def _range(parser: Parser, value: str | None, toggle: bool) -> None:
+    value = value or ""
+    if value[:1].isdigit() and "-" not in value:
+        digits = value[: len(value) - len(value.lstrip("0123456789"))]
+        parser.warn("A specified range MUST include at least one dash (-). Appending one for you!")
+        parser.operation.range = f"{int(digits)}-"
+        return
+    for letter in value:
+        if letter not in "0123456789-,":
+            parser.warn(
+                "Invalid character is found in given range. A specified range MUST have only digits in "
+                "'start'-'stop'. The server's response to this request is uncertain."
+            )
+    parser.operation.range = value
+
+
+def _continue_at(parser: Parser, value: str | None, toggle: bool) -> None:
+    value = value or ""
+    if value == "-":
+        parser.operation.continue_at = -1
+    elif value.startswith("-"):
+        raise OptionError("expected a positive numerical parameter")
+    else:
+        parser.operation.continue_at = natural(value)
+
+
+def _time_cond(parser: Parser, value: str | None, toggle: bool) -> None:
+    from pycurl_redox.dates import file_time, parse_date
+
+    value = value or ""
+    operation = parser.operation
+    conditions = {"-": "if-unmodified-since", "=": "last-modified"}
+    operation.time_condition = conditions.get(value[:1], "if-modified-since")
+    text = value[1:] if value[:1] in ("+", "-", "=") and value else value
+    moment = parse_date(text)
+    if moment is None:
+        moment = file_time(text, parser.warn)
+    if moment is not None:
+        operation.condition_time = moment
+        return
+    operation.time_condition = ""
+    parser.warn(
+        "Illegal date format for -z, --time-cond (and not a file name). Disabling time condition. "
+        "See curl_getdate(3) for valid date syntax."
+    )
+
+
+# Who asks
+
+
+def _auth(bit: int) -> Action:
+    def set_auth(parser: Parser, value: str | None, toggle: bool) -> None:
+        operation = parser.operation
+        operation.auth = operation.auth | bit if toggle else operation.auth & ~bit
+
+    return set_auth
+
+
+def _anyauth(parser: Parser, value: str | None, toggle: bool) -> None:
+    if toggle:
+        parser.operation.auth = AUTH_ANY
+
+
+def _oauth2_bearer(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.oauth2_bearer = value
+    parser.operation.auth |= AUTH_BEARER
+
+
+# By which way
+
+
+def _proxy(http10: bool) -> Action:
+    def set_proxy(parser: Parser, value: str | None, toggle: bool) -> None:
+        parser.operation.proxy, parser.operation.proxy_http10 = value, http10
+
+    return set_proxy
+
+
+def _http_version(version: str) -> Action:
+    def set_version(parser: Parser, value: str | None, toggle: bool) -> None:
+        if parser.operation.http_version not in ("", version):
+            parser.warn("Overrides previous HTTP version option")
+        parser.operation.http_version = version
+
+    return set_version
+
+
+def _ip_version(version: int) -> Action:
+    def set_version(parser: Parser, value: str | None, toggle: bool) -> None:
+        parser.operation.ip_version = version
+
+    return set_version
+
+
+def _tls_min(version: str) -> Action:
+    def set_version(parser: Parser, value: str | None, toggle: bool) -> None:
+        parser.operation.tls_min = version
+
+    return set_version
+
+
+def _tls_max(parser: Parser, value: str | None, toggle: bool) -> None:
+    if value not in ("default", "1.0", "1.1", "1.2", "1.3"):
+        raise OptionError(_BADLY_USED)
+    parser.operation.tls_max = "" if value == "default" else value
+
+
+def _old_ssl(version: str) -> Action:
+    def ignore(parser: Parser, value: str | None, toggle: bool) -> None:
+        parser.warn(f"Ignores instruction to use SSLv{version}")
+
+    return ignore
+
+
+def _max_redirs(parser: Parser, value: str | None, toggle: bool) -> None:
+    number = integer(value or "")
+    if number < -1:
+        raise OptionError("expected a proper numerical parameter")
+    parser.operation.max_redirs = number
+
+
+def _location_trusted(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.location = parser.operation.location_trusted = toggle
+
+
+def _proto(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.proto = _protocol_set(parser, value or "")
+
+
+def _proto_redir(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.proto_redir = _protocol_set(parser, value or "")
+
+
+def _protocol_set(parser: Parser, text: str) -> frozenset[str]:
+    """Read `+a,-b,=c`: add, take away, set; a name without a sign is added to what is spoken here."""
+    allowed = set(PROTOCOLS)
+    for token in text.split(","):
+        if not token:
+            continue
+        name = token.lstrip("=-+")
+        if not name[:1].isalnum() or not name.isascii():
+            raise OptionError(_BADLY_USED)
+        signs = token[: len(token) - len(name)]
+        known = set(PROTOCOLS) if name.lower() == "all" else {name.lower()} & set(PROTOCOLS)
+        if not known:
+            parser.warn(f"unrecognized protocol '{name}'")
+        if signs.endswith("-"):
+            allowed -= known
+        elif signs.endswith("="):
+            allowed = known
+        else:
+            allowed |= known
+    return frozenset(allowed)
+
+
+def _proto_default(parser: Parser, value: str | None, toggle: bool) -> None:
+    if (value or "").lower() not in PROTOCOLS:
+        raise OptionError("a specified protocol is unsupported by libcurl", exit_code=1)
+    parser.operation.proto_default = (value or "").lower()
+
+
+def _speed_limit(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.speed_limit = natural(value or "")
+    parser.operation.speed_time = parser.operation.speed_time or 30
+
+
+def _speed_time(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.speed_time = natural(value or "")
+    parser.operation.speed_limit = parser.operation.speed_limit or 1
+
+
+def _rate(parser: Parser, value: str | None, toggle: bool) -> None:
+    number, slash, unit = (value or "").partition("/")
+    if len(number) > 25:
+        raise OptionError("too large number")
+    count = natural(number)
+    if count < 1:
+        raise OptionError(_BADLY_USED)
+    units = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+    if slash and unit[:1] not in units:
+        parser.complain("unsupported --rate unit")
+        raise OptionError(_BADLY_USED)
+    parser.config.milliseconds_per_transfer = units[unit[:1] or "h"] // count
+
+
+# Errors and output
+
+
+def _fail(field: str) -> Action:
+    def set_fail(parser: Parser, value: str | None, toggle: bool) -> None:
+        setattr(parser.operation, field, toggle)
+        if parser.operation.fail and parser.operation.fail_with_body:
+            parser.complain("You must select either --fail or --fail-with-body, not both.")
+            raise OptionError(_BADLY_USED)
+
+    return set_fail
+
+
+def _clobber(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.clobber = toggle
+
+
+def _create_file_mode(parser: Parser, value: str | None, toggle: bool) -> None:
+    mode = integer(value or "", 8)
+    if mode > 0o777:
+        raise OptionError("too large number")
+    if mode < 0:
+        raise OptionError("expected a positive numerical parameter")
+    parser.operation.create_file_mode = mode
+
+
+def _write_out(parser: Parser, value: str | None, toggle: bool) -> None:
+    value = value or ""
+    if value.startswith("@"):
+        try:
+            octets = parser.read_file(value[1:])
+        except OSError:
+            parser.warn(f"Failed to read {value[1:]}")
+            parser.operation.write_out = None
+            return
+        # A file loses its line ends here, as that of -d does.
+        value = octets.translate(None, b"\r\n\0").decode("utf-8", "surrogateescape")
+    parser.operation.write_out = value
+
+
+def _verbose(parser: Parser, value: str | None, toggle: bool) -> None:
+    config = parser.config
+    if not toggle:
+        config.verbose, config.trace_kind = False, ""
+        return
+    _trace_to(parser, "%", "plain", "-v, --verbose")
+    config.verbose = True
+
+
+def _trace(parser: Parser, value: str | None, toggle: bool) -> None:
+    _trace_to(parser, value or "", "hex", "--trace")
+
+
+def _trace_ascii(parser: Parser, value: str | None, toggle: bool) -> None:
+    _trace_to(parser, value or "", "ascii", "--trace-ascii")
+
+
+def _trace_to(parser: Parser, file: str, kind: str, option: str) -> None:
+    config = parser.config
+    if config.trace_kind not in ("", kind):
+        parser.warn(f"{option} overrides an earlier trace/verbose option")
+    config.trace, config.trace_kind = file, kind
+    config.verbose = False
+
+
+# The command itself
+
+
+def _config(parser: Parser, value: str | None, toggle: bool) -> None:
+    try:
+        parser.read_config_file(value or "")
+    except OSError as error:
+        parser.complain(f"cannot read config from '{value}'")
+        raise OptionError("error encountered when reading a file", exit_code=26) from error
+
+
+def _next(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.next_operation()
+
+
+def _help(parser: Parser, value: str | None, toggle: bool) -> None:
+    if toggle:
+        parser.config.help_category = value
+        raise ActionRequested("help")
+
+
+def _manual(parser: Parser, value: str | None, toggle: bool) -> None:
+    if toggle:
+        parser.warn("built-in manual was disabled at build-time!")
+        raise ActionRequested("manual")
+
+
+def _version(parser: Parser, value: str | None, toggle: bool) -> None:
+    if toggle:
+        raise ActionRequested("version")
+
+
+def _nothing(parser: Parser, value: str | None, toggle: bool) -> None:
+    """-q: taken care of when it comes first, and not an error elsewhere."""
+
+
+def _metalink(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.complain("--metalink is disabled")
+    raise OptionError(_BADLY_USED)
+
+
+def _npn(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.warn("--npn is no longer supported")
+
+
+def _ssl(parser: Parser, value: str | None, toggle: bool) -> None:
+    if toggle:
+        parser.warn("--ssl is an insecure option, consider --ssl-reqd instead")
+
+
+def _test_event(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.warn("--test-event is ignored unless a debug build!")
+
+
+ACTIONS: dict[str, Action] = {
+    "anyauth": _anyauth,
+    "basic": _auth(AUTH_BASIC),
+    "clobber": _clobber,
+    "config": _config,
+    "continue-at": _continue_at,
+    "cookie": _cookie,
+    "create-file-mode": _create_file_mode,
+    "data": _data,
+    "data-ascii": _data,
+    "data-binary": _data_binary,
+    "data-raw": _data_raw,
+    "data-urlencode": _data_urlencode,
+    "digest": _auth(AUTH_DIGEST),
+    "disable": _nothing,
+    "fail": _fail("fail"),
+    "fail-with-body": _fail("fail_with_body"),
+    "form": _form,
+    "form-string": _form_string,
+    "ftp-ssl": _ssl,
+    "head": _head,
+    "header": _header,
+    "help": _help,
+    "http1.0": _http_version("1.0"),
+    "http1.1": _http_version("1.1"),
+    "http2": _http_version("2"),
+    "http2-prior-knowledge": _http_version("2-prior-knowledge"),
+    "ipv4": _ip_version(4),
+    "ipv6": _ip_version(6),
+    "json": _json,
+    "location-trusted": _location_trusted,
+    "manual": _manual,
+    "max-redirs": _max_redirs,
+    "metalink": _metalink,
+    "next": _next,
+    "npn": _npn,
+    "oauth2-bearer": _oauth2_bearer,
+    "output": _output,
+    "proto": _proto,
+    "proto-default": _proto_default,
+    "proto-redir": _proto_redir,
+    "proxy": _proxy(http10=False),
+    "proxy-header": _proxy_header,
+    "proxy1.0": _proxy(http10=True),
+    "range": _range,
+    "rate": _rate,
+    "referer": _referer,
+    "remote-name": _remote_name,
+    "speed-limit": _speed_limit,
+    "speed-time": _speed_time,
+    "ssl": _ssl,
+    "sslv2": _old_ssl("2"),
+    "sslv3": _old_ssl("3"),
+    "test-event": _test_event,
+    "time-cond": _time_cond,
+    "tls-max": _tls_max,
+    "tlsv1": _tls_min("1.0"),
+    "tlsv1.0": _tls_min("1.0"),
+    "tlsv1.1": _tls_min("1.1"),
+    "tlsv1.2": _tls_min("1.2"),
+    "tlsv1.3": _tls_min("1.3"),
+    "trace": _trace,
+    "trace-ascii": _trace_ascii,
+    "upload-file": _upload_file,
+    "url": _url,
+    "url-query": _url_query,
+    "verbose": _verbose,
+    "version": _version,
+    "write-out": _write_out,
+}

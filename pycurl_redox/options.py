@@ -1,0 +1,308 @@
+"""The command line, read as curl 7.88.1 reads it; the options themselves are in `option_table.py`.
+
+`read_command_line` gives the operations; an `Action` other than "run" means that the command only has to print
+something.  Warnings are collected, so that `--stderr` may send them where it wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from pycurl_redox import messages
+from pycurl_redox.config import GlobalConfig, OperationConfig
+from pycurl_redox.errors import UsageError
+from pycurl_redox.option_table import OPTIONS, Row
+
+ReadFile = Callable[[str], bytes]
+
+_LONG_MAX = 2**63 - 1
+_WITHOUT_ARGUMENT = ("bool", "negated", "none")
+MAX_CONFIG_DEPTH = 20
+"""Files of -K within each other: more is a file that reads itself."""
+
+
+class CommandLine(NamedTuple):
+    """What was asked for."""
+
+    action: str
+    """"run", "help", "manual" or "version"."""
+    config: GlobalConfig
+    operations: list[OperationConfig]
+    messages: list[str]
+    """Warnings, ready to be written to stderr."""
+
+
+class OptionError(Exception):
+    """An option that cannot be taken; the text is curl's reason."""
+
+    def __init__(self, reason: str, exit_code: int = 2) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
+
+
+class ActionRequested(Exception):  # noqa: N818 - not an error: -h, -M and -V end the reading
+    """The rest of the command line does not matter."""
+
+
+def read_command_line(
+    arguments: Sequence[str], environment: Mapping[str, str], read_file: ReadFile | None = None
+) -> CommandLine:
+    """Read `arguments` (without the program's name), after `.curlrc` unless `-q` comes first.
+
+    Raises `UsageError`, whose `messages` are the warnings that came before.
+    """
+    if read_file is None:
+        from pycurl_redox.data import read_file as read_real_file
+
+        read_file = read_real_file
+    parser = Parser(read_file)
+    try:
+        action = _read(parser, arguments, environment)
+    except UsageError as error:
+        error.messages = parser.messages
+        raise
+    return CommandLine(action, parser.config, parser.operations, parser.messages)
+
+
+def _read(parser: Parser, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+    first = arguments[0] if arguments else ""
+    if not first.startswith("-q") and first.lower() != "--disable":
+        from pycurl_redox.config_file import find_config_file
+
+        if (path := find_config_file(environment)) is not None:
+            try:
+                parser.read_config_file(path)
+            except ActionRequested as request:
+                return str(request)
+            except OSError:
+                pass  # the default file is read if it can be
+    if not arguments and not parser.operations[0].urls:
+        raise UsageError()
+    try:
+        parser.read_arguments(arguments)
+    except ActionRequested as request:
+        return str(request)
+    return "run"
+
+
+class Parser:
+    """Fills the configs option by option; the last operation is the one being filled."""
+
+    def __init__(self, read_file: ReadFile) -> None:
+        self.read_file = read_file
+        self.config = GlobalConfig()
+        self.operations = [OperationConfig()]
+        self.messages: list[str] = []
+        self._depth = 0
+
+    @property
+    def operation(self) -> OperationConfig:
+        return self.operations[-1]
+
+    def warn(self, text: str) -> None:
+        if not self.config.silent:
+            self.messages.append(messages.warning(text))
+
+    def complain(self, text: str) -> None:
+        """Say what is wrong in the words of an error, ahead of the reason that follows."""
+        if not self.config.silent:
+            self.messages.append(messages.wrapped("curl: ", text))
+
+    def read_arguments(self, arguments: Sequence[str]) -> None:
+        """Take options and URLs in their order."""
+        position, options_end = 0, False
+        while position < len(arguments):
+            word = arguments[position]
+            following = arguments[position + 1] if position + 1 < len(arguments) else None
+            position += 1
+            try:
+                if options_end or not word.startswith("-"):
+                    self.take("--url", word)
+                elif word == "--":
+                    options_end = True
+                else:
+                    position += self.take(word, following)
+            except OptionError as error:
+                raise UsageError(f"option {word}: {error}", error.exit_code) from error
+        if self.operation.remote_header_name:
+            if self.operation.include:
+                raise UsageError("showing headers and --remote-header-name cannot be combined")
+            if self.operation.continue_at == -1:
+                raise UsageError("--continue-at and --remote-header-name cannot be combined")
+
+    def take(self, word: str, following: str | None) -> bool:
+        """Take one option, or several short ones in one word; say whether `following` was used as its value.
+
+        A word without a dash is a long name: so it is written in config files.
+        """
+        if not word.startswith("-") or word.startswith("--"):
+            return self._take_long(word[2:] if word.startswith("-") else word, following)
+        for index, letter in enumerate(word[1:], 2):
+            row = _find_short(letter)
+            if row[2] in _WITHOUT_ARGUMENT:
+                self._apply(row, following or "", True, has_value=following is not None)
+            elif index < len(word):
+                self._apply_value(row, word[index:])
+                return False
+            elif following is None:
+                raise OptionError("requires parameter")
+            else:
+                self._apply_value(row, following)
+                return True
+        return False
+
+    def next_operation(self) -> None:
+        """Begin a new group, unless this one has no URL yet."""
+        if self.operation.has_url:
+            self.operations.append(OperationConfig())
+
+    def read_config_file(self, path: str) -> None:
+        """Take the options of a file; what is wrong in it is a warning, and an OSError of the file is not caught."""
+        from pycurl_redox.config_file import config_lines
+
+        if self._depth == MAX_CONFIG_DEPTH:
+            raise OSError(f"more than {MAX_CONFIG_DEPTH} config files within each other")
+        text = self.read_file(path).decode("utf-8", "surrogateescape")
+        self._depth += 1
+        shown = "<stdin>" if path == "-" else path
+        for line in config_lines(text):
+            where = f"{shown}:{line.number}: warning: '{line.option}'"
+            if line.has_leftover:
+                self.warn(f"{where} uses unquoted whitespace in the line that may cause side-effects!")
+            try:
+                used = self.take(line.option, line.value)
+                if line.value and not used:
+                    raise OptionError("had unsupported trailing garbage")
+            except OptionError as error:
+                self.warn(f"{where} {error}")
+        self._depth -= 1
+
+    def _take_long(self, name: str, following: str | None) -> bool:
+        row, toggle = _find_long(name)
+        if row[2] in _WITHOUT_ARGUMENT:
+            self._apply(row, following or "", toggle, is_long=True, has_value=following is not None)
+            return False
+        if following is None:
+            raise OptionError("requires parameter")
+        self._apply_value(row, following)
+        return True
+
+    def _apply_value(self, row: Row, value: str) -> None:
+        if row[2] == "file" and len(value) > 1 and value[0] == "-":
+            self.warn(f"The file name argument '{value}' looks like a flag.")
+        self._apply(row, value, True)
+
+    def _apply(
+        self, row: Row, value: str, toggle: bool, *, is_long: bool = False, has_value: bool = True
+    ) -> None:
+        name, _, kind, field = row[:4]
+        if field == "":
+            return
+        if field == "-":
+            raise OptionError("the installed libcurl version doesn't support this")
+        if field == "*":
+            from pycurl_redox.option_actions import ACTIONS
+
+            ACTIONS[name](self, value if has_value else None, toggle)
+            return
+        target: GlobalConfig | OperationConfig = self.operation
+        if field.startswith("global."):
+            target, field = self.config, field[7:]
+        if kind == "bool":
+            setattr(target, field, toggle)
+        elif kind == "negated":
+            setattr(target, field, not toggle if is_long else True)
+        elif kind == "list":
+            getattr(target, field).append(value)
+        else:
+            setattr(target, field, self._converted(kind, name, value))
+
+    def _converted(self, kind: str, name: str, value: str) -> str | int | float:
+        if kind == "number":
+            return natural(value)
+        if kind == "seconds":
+            return seconds(value)
+        if kind == "size":
+            return self._size(value, "rate" if name == "limit-rate" else name)
+        return value
+
+    def _size(self, text: str, what: str) -> int:
+        digits = len(text) - len(text.lstrip("0123456789"))
+        if not digits:
+            self.warn(f"invalid number specified for {what}")
+            raise OptionError("is badly used here")
+        factor = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}.get(text[digits:].lower())
+        if factor is None:
+            self.warn(f"unsupported {what} unit. Use G, M, K or B!")
+            raise OptionError("is badly used here")
+        if int(text[:digits][:30]) * factor > _LONG_MAX:
+            raise OptionError("too large number")
+        return int(text[:digits]) * factor
+
+
+def _find_short(letter: str) -> Row:
+    for row in OPTIONS:
+        if row[1] == letter:
+            return row
+    raise OptionError("is unknown")
+
+
+def _find_long(name: str) -> tuple[Row, bool]:
+    """Find the option of that name, or the only one that begins so; case does not matter."""
+    name = name.lower()
+    toggle = not name.startswith("no-")
+    found = None
+    hits = 0
+    for row in OPTIONS:
+        if row[0] == (name if toggle else name[3:]):
+            found, hits = row, 1
+            break
+        # A --no- form is never shortened.
+        if toggle and row[0].startswith(name):
+            found, hits = row, hits + 1
+    if found is None:
+        raise OptionError("is unknown")
+    if hits > 1:
+        raise OptionError("is ambiguous")
+    if not toggle and found[2] not in ("bool", "negated"):
+        raise OptionError("used '--no-' for option that isn't a boolean")
+    return found, toggle
+
+
+def integer(text: str, base: int = 10) -> int:
+    """Read a whole number as C's strtol does, all of the text."""
+    body = text.lstrip(" \t\n\v\f\r")
+    digits = body[1:] if body[:1] in ("+", "-") else body
+    allowed = "0123456789"[:base]
+    if not digits or digits.strip(allowed):
+        raise OptionError("expected a proper numerical parameter")
+    value = int(body, base) if len(digits) < 30 else _LONG_MAX + 1
+    if not -_LONG_MAX - 1 <= value <= _LONG_MAX:
+        raise OptionError("too large number")
+    return value
+
+
+def natural(text: str, largest: int = _LONG_MAX) -> int:
+    """Read a number that is not negative."""
+    value = integer(text)
+    if value < 0:
+        raise OptionError("expected a positive numerical parameter")
+    if value > largest:
+        raise OptionError("too large number")
+    return value
+
+
+def seconds(text: str) -> float:
+    """Read seconds with decimals; parts of a millisecond are dropped, as curl does."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value != value or text != text.rstrip() or "_" in text:
+        raise OptionError("expected a proper numerical parameter")
+    if value > _LONG_MAX / 1000:
+        raise OptionError("too large number")
+    if value < 0:
+        raise OptionError("expected a positive numerical parameter")
+    return int(value * 1000) / 1000
