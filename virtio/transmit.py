@@ -1,0 +1,203 @@
+"""The transmit side of the net driver: frames copied once and never waited for (virtio 1.2 §5.1.6.2).
+
+A frame that fits goes into one small buffer behind its header, under one
+descriptor.  A larger one leaves its headers (the first piece) there and puts
+the rest into one large buffer: a chain of two, or one indirect descriptor.
+
+    small   | virtio-net header | Ethernet, IP, TCP headers |
+    large   | payload ...                                   |
+
+Buffers come back when the device has used the chain, whenever that is; when
+none is left, `send` says False and nobody blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from virtio import spec
+from virtio.errors import UsageError
+from virtio.memory import BufferPool, Region
+from virtio.queue import Segment, Virtqueue
+
+Buffer = bytes | bytearray | memoryview
+
+SMALL_SIZE = 2048
+LARGE_SIZE = 65536
+FRAME_AT = 12
+SMALL_ROOM = SMALL_SIZE - FRAME_AT
+
+_GSO_FEATURES = {
+    spec.VIRTIO_NET_HDR_GSO_TCPV4: spec.VIRTIO_NET_F_HOST_TSO4,
+    spec.VIRTIO_NET_HDR_GSO_TCPV6: spec.VIRTIO_NET_F_HOST_TSO6,
+}
+
+
+class TransmitSide:
+    """Two pools of buffers, and the ring they go to."""
+
+    def __init__(self, region: Region, small: BufferPool, large: BufferPool) -> None:
+        self.frames_sent = 0
+        self.octets_sent = 0
+        self.refused = False
+        """A frame found no room; completions are of interest."""
+        self.lost_in_reset = 0
+        self._region = region
+        self._small = small
+        self._large = large
+        self._queue: Virtqueue
+
+    def start(self, queue: Virtqueue, features: int) -> None:
+        """Go on with a fresh ring; frames the device had not used are lost, as on any wire, and counted."""
+        if hasattr(self, "_queue"):
+            for token in self._queue.outstanding_tokens():
+                self._give(token)
+                self.lost_in_reset += 1
+        self._queue = queue
+        self._features = features
+        self._is_modern = bool(features & spec.VIRTIO_F_VERSION_1)
+        self._header_size = spec.net_header_size(features)
+
+    def send(
+        self, pieces: Sequence[Buffer], csum_start: int, csum_offset: int, gso_type: int, gso_size: int
+    ) -> bool:
+        """Copy a frame in and post it; see `FrameDevice.send_frame`."""
+        length = 0
+        for piece in pieces:
+            length += len(piece)
+        if csum_offset or gso_type or length < 14:
+            self._check(length, csum_start, csum_offset, gso_type, gso_size)
+        if length > SMALL_ROOM or not self._is_modern:
+            return self._send_chain(pieces, length, csum_start, csum_offset, gso_type, gso_size)
+        queue, small = self._queue, self._small
+        if not queue.room or not len(small):
+            self.reclaim()
+            if not queue.room or not len(small):
+                self.refused = True
+                return False
+        number = small.take()
+        offset = small.offsets[number]
+        octets = self._region.octets
+        end = offset + FRAME_AT
+        for piece in pieces:
+            start, end = end, end + len(piece)
+            octets[start:end] = piece
+        self._write_header(offset, csum_start, csum_offset, gso_type, gso_size)
+        queue.post(self._region.base + offset, end - offset, False, number)
+        self.frames_sent += 1
+        self.octets_sent += length
+        return True
+
+    def reclaim(self) -> None:
+        """Take back the buffers of all frames the device has used."""
+        for token, _ in self._queue.reap():
+            self._give(token)
+
+    # private
+
+    def _check(self, length: int, csum_start: int, csum_offset: int, gso_type: int, gso_size: int) -> None:
+        """Hold the caller to what was negotiated, before any buffer is taken."""
+        needed = spec.VIRTIO_NET_F_CSUM
+        if gso_type:
+            needed |= _GSO_FEATURES.get(gso_type, -1)
+        if needed & ~self._features:
+            raise UsageError(
+                f"virtio: checksum or segmentation (gso_type {gso_type}) that was not negotiated"
+            )
+        end = csum_start + (20 if gso_type else csum_offset + 2)
+        if end > min(length, SMALL_ROOM) or length < spec.ETHERNET_HEADER_SIZE or (gso_type and not gso_size):
+            raise UsageError(f"virtio: a frame of {length} octets, checksum at {csum_start}+{csum_offset}")
+
+    def _give(self, token: int) -> None:
+        self._small.give(token & 0xFFFF)
+        if token >> 16:
+            self._large.give((token >> 16) - 1)
+
+    def _send_chain(
+        self,
+        pieces: Sequence[Buffer],
+        length: int,
+        csum_start: int,
+        csum_offset: int,
+        gso_type: int,
+        gso_size: int,
+    ) -> bool:
+        if length > spec.FRAME_MAX:
+            raise UsageError(f"virtio: a frame of {length} octets, {spec.FRAME_MAX} are the most")
+        head, rest = _split(pieces) if length > SMALL_ROOM else (pieces, ())
+        if not self._has_room(3, bool(rest)):
+            self.reclaim()
+            if not self._has_room(3, bool(rest)):
+                self.refused = True
+                return False
+        small = self._small.take()
+        start = self._small.offsets[small]
+        end = self._copy(head, start + FRAME_AT)
+        self._write_header(start, csum_start, csum_offset, gso_type, gso_size)
+        segments = self._small_segments(self._region.base + start, end - start)
+        token = small
+        if rest:
+            large = self._large.take()
+            payload = self._large.offsets[large]
+            segments.append((self._region.base + payload, self._copy(rest, payload) - payload))
+            token |= large + 1 << 16
+        posted = self._queue.post_chain(segments, (), token)
+        assert posted, "room was made for the longest chain"
+        self.frames_sent += 1
+        self.octets_sent += length
+        return True
+
+    def _has_room(self, descriptors: int, large: bool) -> bool:
+        return (
+            self._queue.room >= descriptors and len(self._small) > 0 and (not large or len(self._large) > 0)
+        )
+
+    def _copy(self, pieces: Sequence[Buffer], start: int) -> int:
+        octets = self._region.octets
+        for piece in pieces:
+            end = start + len(piece)
+            octets[start:end] = piece
+            start = end
+        return start
+
+    def _small_segments(self, address: int, end: int) -> list[Segment]:
+        if self._is_modern:
+            return [(address, end)]
+        header = (address, self._header_size)  # alone, for a legacy device (§5.1.6.6)
+        return [header, (address + FRAME_AT, end - FRAME_AT)] if end > FRAME_AT else [header]
+
+    def _write_header(
+        self, offset: int, csum_start: int, csum_offset: int, gso_type: int, gso_size: int
+    ) -> None:
+        """Fill in `struct virtio_net_hdr` (virtio 1.2 §5.1.6.2), num_buffers 0."""
+        if not csum_offset and not gso_type:
+            self._region.u64[offset >> 3] = 0
+            self._region.u32[offset + 8 >> 2] = 0
+            return
+        header_length = 0
+        if gso_type:
+            data_offset = self._region.octets[offset + FRAME_AT + csum_start + 12] >> 4
+            header_length = csum_start + 4 * data_offset
+        spec.NET_HEADER_WITH_BUFFERS.pack_into(
+            self._region.octets,
+            offset,
+            spec.VIRTIO_NET_HDR_F_NEEDS_CSUM,
+            gso_type,
+            header_length,
+            gso_size,
+            csum_start,
+            csum_offset,
+            0,
+        )
+
+
+def _split(pieces: Sequence[Buffer]) -> tuple[Sequence[Buffer], Sequence[Buffer]]:
+    """Cut a frame into what goes to the small buffer and what goes to the large one, each within its size."""
+    first = pieces[0]
+    if len(first) <= SMALL_ROOM:
+        rest = pieces[1:]
+        overhang = sum(map(len, rest)) - LARGE_SIZE
+        if overhang <= 0:
+            return (first,), rest
+    joined = memoryview(b"".join(pieces))  # not as the stack cuts it: rare, and worth a copy
+    return (joined[:SMALL_ROOM],), (joined[SMALL_ROOM:],)
