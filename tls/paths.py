@@ -135,10 +135,8 @@ class _Search:
                 if found := self.climb((*path, issuer), issuer_is_trusted):
                     return found
         if not climbed:
-            text = (
-                "unable to get issuer certificate" if is_trusted else "unable to get local issuer certificate"
-            )
-            self._note_dead_end(text, path)
+            local = "" if is_trusted and len(path) > 1 else "local "
+            self._note_dead_end(f"unable to get {local}issuer certificate", path)
         return None
 
     def check(self, path: tuple[Certificate, ...]) -> Break | None:
@@ -153,6 +151,7 @@ class _Search:
         trusted = self.trust.find(subject.issuer_der)
         sent = [c for c in self.sent if c.subject_der == subject.issuer_der]
         if not trusted and not sent:
+            trusted = self.trust.find_alike(subject.issuer_der)
             wanted = _canonical(subject.issuer_der)
             sent = [c for c in self.sent if _canonical(c.subject_der) == wanted]
         return [(c, True) for c in trusted] + [(c, False) for c in sent if c not in trusted]

@@ -42,7 +42,11 @@ class TrustSource(Protocol):
         ...
 
     def find(self, subject_der: bytes) -> list[Certificate]:
-        """List the certificates with this subject."""
+        """List the certificates with this subject, to the octet."""
+        ...
+
+    def find_alike(self, subject_der: bytes) -> list[Certificate]:
+        """List those whose subject is the same name, however encoded (RFC 5280 §7.1)."""
         ...
 
 
@@ -112,21 +116,23 @@ class TrustStore:
         if directory.is_hashed:
             self._directories.append(directory)
         else:
-            for name in directory.names:
+            for name in sorted(directory.names):
                 if name.endswith((".pem", ".crt", ".cer")):
                     self.add_pem(_read_or_nothing(os.path.join(path, name)))
         known = f"{self.description} and " if len(self) and self.description != path else ""
         self.description = f"{known}{path}"
 
     def find(self, subject_der: bytes) -> list[Certificate]:
-        """List the certificates with this subject; names compare as RFC 5280 §7.1 says."""
+        """List the certificates with this subject; those in hashed directories may only be alike."""
         found = self._parsed(subject_der)
-        if not found:
-            for other in self._canonical_index().get(_canonical(subject_der), ()):
-                found += self._parsed(other)
         for directory in self._directories:
             found += directory.find(subject_der)
         return found
+
+    def find_alike(self, subject_der: bytes) -> list[Certificate]:
+        """List those whose subject is the same name, however encoded; dearer than `find`."""
+        alike = self._canonical_index().get(_canonical(subject_der), ())
+        return [certificate for subject in alike for certificate in self._parsed(subject)]
 
     def __len__(self) -> int:
         """How many certificates there are, those in hashed directories not counted."""
@@ -160,9 +166,9 @@ class HashedDirectory:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self.names = sorted(os.listdir(path))
+            self.names = frozenset(os.listdir(path))
         except OSError:
-            self.names = []
+            self.names = frozenset()
 
     @property
     def is_hashed(self) -> bool:

@@ -1,0 +1,80 @@
+"""Any octets give a certificate or the one named error, and a verdict or the one named error."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.pki import NOW, ca, leaf, name
+from tls.certificates import Certificate
+from tls.der import days_since_1970, oid, oid_text, time_text
+from tls.errors import CertificateError
+from tls.names import canonical_name, matching_name, name_text
+from tls.paths import verify_chain
+from tls.trust import TrustStore
+
+ROOT = ca(name("Root", C="SE"), path_length=3)
+LEAF = leaf(ROOT, names=["localhost", "127.0.0.1"])
+STORE = TrustStore.from_pem(ROOT.pem)
+
+
+def judge(der: bytes) -> None:
+    try:
+        certificate = Certificate.parse(der)
+    except CertificateError:
+        return
+    _ = certificate.subject, certificate.issuer, certificate.signature_hash, repr(certificate)
+    matching_name(certificate.names, "localhost")
+    for chain in ([certificate], [LEAF.certificate, certificate]):
+        try:
+            verify_chain(chain, "localhost", STORE, NOW)
+        except CertificateError as error:
+            assert error.alert and error.diagnosis
+
+
+@given(st.binary(max_size=300))
+def test_any_octets(octets: bytes) -> None:
+    judge(octets)
+    name_text(octets)
+    TrustStore.from_pem(octets)
+
+
+@settings(max_examples=400)
+@given(st.sampled_from([ROOT.der, LEAF.der]), st.data())
+def test_certificates_with_octets_changed(der: bytes, data: st.DataObject) -> None:
+    changed = bytearray(der)
+    for _ in range(data.draw(st.integers(1, 3))):
+        changed[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
+    judge(bytes(changed))
+
+
+@given(st.sampled_from([ROOT.der, LEAF.der]), st.integers(0, 600), st.binary(max_size=4))
+def test_certificates_cut_and_with_octets_put_in(der: bytes, at: int, octets: bytes) -> None:
+    judge(der[:at] + octets + der[at:])
+
+
+@given(st.integers(0, 2), st.lists(st.integers(0, 2**40), max_size=5), st.integers(0, 39))
+def test_object_identifiers_round_trip(first: int, rest: list[int], second: int) -> None:
+    text = ".".join(map(str, [first, second, *rest]))
+    assert oid_text(oid(text)) == text
+
+
+@given(st.dates())
+def test_days_count_as_the_calendar_does(date: object) -> None:
+    import datetime
+
+    assert isinstance(date, datetime.date)
+    days = (date - datetime.date(1970, 1, 1)).days
+    assert days_since_1970(date.year, date.month, date.day) == days
+    assert time_text(days * 86_400).split()[1] == str(date.day)
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_a_canonical_name_stays_what_it_is_when_canonicalised_again(text: str) -> None:
+    from tls.names import _element
+
+    encoded = text.encode("utf-8", "replace")
+    pair = _element(0x06, oid("2.5.4.3")) + _element(0x0C, encoded)
+    der = _element(0x30, _element(0x31, _element(0x30, pair)))
+    once = canonical_name(der)
+    assert canonical_name(_element(0x30, once)) == once
