@@ -144,17 +144,17 @@ class Virtqueue:
                 return False
             head = self._free.pop()
             table = self._tables + head * INDIRECT_ENTRIES * DESCRIPTOR_SIZE
-            self._fill(self._region.u64[table >> 3 :], range(count), readable, writable)
+            self._fill(self._region.u64, table >> 3, range(1, count), readable, writable)
             self._descriptors[2 * head] = self._region.base + table
             self._descriptors[2 * head + 1] = count * DESCRIPTOR_SIZE | _INDIRECT
         else:
             if count > len(self._free):
                 return False
-            taken = [self._free.pop() for _ in range(count)]
-            self._fill(self._descriptors, taken, readable, writable)
-            head = taken[0]
-            self._rest[head] = taken[1:]
-        self._writable[head] = sum(length for _, length in writable)
+            rest = [self._free.pop() for _ in range(count - 1)]
+            head = self._free.pop()
+            self._fill(self._descriptors, 0, rest, readable, writable, head)
+            self._rest[head] = rest
+        self._writable[head] = sum(length for _, length in writable) if writable else 0
         self._tokens[head] = token
         self._available_ring[self.posted & self._mask] = head
         self.posted += 1
@@ -162,15 +162,26 @@ class Virtqueue:
 
     @staticmethod
     def _fill(
-        table: memoryview, places: Sequence[int], readable: Sequence[Segment], writable: Sequence[Segment]
+        words: memoryview,
+        start: int,
+        following: Sequence[int],
+        readable: Sequence[Segment],
+        writable: Sequence[Segment],
+        place: int = 0,
     ) -> None:
-        segments = [*readable, *writable]
-        for i, (address, length) in enumerate(segments):
-            word = length if i < len(readable) else length | _WRITE
-            if i + 1 < len(segments):
-                word |= _NEXT | places[i + 1] << 48
-            table[2 * places[i]] = address
-            table[2 * places[i] + 1] = word
+        """Write one descriptor a segment, from `place` on to the `following` ones of the table at `start`."""
+        left = len(following)
+        n = 0
+        for segments, flags in ((readable, 0), (writable, _WRITE)):
+            for address, length in segments:
+                at = start + 2 * place
+                words[at] = address
+                if n < left:
+                    place = following[n]
+                    words[at + 1] = length | flags | _NEXT | place << 48
+                    n += 1
+                else:
+                    words[at + 1] = length | flags
 
     def publish(self) -> bool:
         """Let the device see what was posted since the last call; True when it wants to be notified."""

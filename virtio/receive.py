@@ -42,6 +42,7 @@ class ReceiveSide:
         self.dropped: dict[str, int] = {}
         self._region = region
         self._buffers = buffers
+        self._addresses = [region.base + offset for offset in buffers.offsets]
         self._lent = bytearray(buffers.count)
         self._spread: dict[int, list[int]] = {}
         self._arrived: deque[tuple[int, int]] = deque()
@@ -51,6 +52,7 @@ class ReceiveSide:
         self._arrived.clear()
         self._queue = queue
         self._features = features
+        self._is_modern = bool(features & spec.VIRTIO_F_VERSION_1)
         self._header_size = spec.net_header_size(features)
         for number in range(self._buffers.count):
             if not self._lent[number]:
@@ -105,9 +107,8 @@ class ReceiveSide:
     # private
 
     def _post(self, number: int) -> None:
-        offset, size = self._buffers.offsets[number], self._buffers.size
-        address = self._region.base + offset
-        if self._features & spec.VIRTIO_F_VERSION_1:
+        address, size = self._addresses[number], self._buffers.size
+        if self._is_modern:
             self._queue.post(address, size, True, number)
         else:  # a legacy device wants the header in a descriptor of its own (§5.1.6.6)
             header = (address, self._header_size)

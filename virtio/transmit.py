@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from virtio import spec
 from virtio.errors import UsageError
 from virtio.memory import BufferPool, Region
-from virtio.queue import Segment, Virtqueue
+from virtio.queue import Virtqueue
 
 Buffer = bytes | bytearray | memoryview
 
@@ -43,6 +43,7 @@ class TransmitSide:
         """A frame found no room; completions are of interest."""
         self.lost_in_reset = 0
         self._region = region
+        self._base = region.base
         self._small = small
         self._large = large
         self._queue: Virtqueue
@@ -69,21 +70,22 @@ class TransmitSide:
             self._check(length, csum_start, csum_offset, gso_type, gso_size)
         if length > SMALL_ROOM or not self._is_modern:
             return self._send_chain(pieces, length, csum_start, csum_offset, gso_type, gso_size)
-        queue, small = self._queue, self._small
-        if not queue.room or not len(small):
+        queue = self._queue
+        number = self._small.take() if queue.room else -1
+        if number < 0:
             self.reclaim()
-            if not queue.room or not len(small):
+            number = self._small.take() if queue.room else -1
+            if number < 0:
                 self.refused = True
                 return False
-        number = small.take()
-        offset = small.offsets[number]
+        offset = self._small.offsets[number]
         octets = self._region.octets
         end = offset + FRAME_AT
         for piece in pieces:
             start, end = end, end + len(piece)
             octets[start:end] = piece
         self._write_header(offset, csum_start, csum_offset, gso_type, gso_size)
-        queue.post(self._region.base + offset, end - offset, False, number)
+        queue.post(self._base + offset, end - offset, False, number)
         self.frames_sent += 1
         self.octets_sent += length
         return True
@@ -125,32 +127,33 @@ class TransmitSide:
         if length > spec.FRAME_MAX:
             raise UsageError(f"virtio: a frame of {length} octets, {spec.FRAME_MAX} are the most")
         head, rest = _split(pieces) if length > SMALL_ROOM else (pieces, ())
-        if not self._has_room(3, bool(rest)):
+        if not self._has_room(bool(rest)):
             self.reclaim()
-            if not self._has_room(3, bool(rest)):
+            if not self._has_room(bool(rest)):
                 self.refused = True
                 return False
-        small = self._small.take()
-        start = self._small.offsets[small]
+        token = self._small.take()
+        start = self._small.offsets[token]
         end = self._copy(head, start + FRAME_AT)
         self._write_header(start, csum_start, csum_offset, gso_type, gso_size)
-        segments = self._small_segments(self._region.base + start, end - start)
-        token = small
+        segments = [(self._base + start, end - start)]
+        if not self._is_modern:  # the header alone, for a legacy device (§5.1.6.6)
+            segments = [(self._base + start, self._header_size)]
+            segments.append((self._base + start + FRAME_AT, end - start - FRAME_AT))
         if rest:
-            large = self._large.take()
-            payload = self._large.offsets[large]
-            segments.append((self._region.base + payload, self._copy(rest, payload) - payload))
-            token |= large + 1 << 16
+            number = self._large.take()
+            start = self._large.offsets[number]
+            segments.append((self._base + start, self._copy(rest, start) - start))
+            token |= number + 1 << 16
         posted = self._queue.post_chain(segments, (), token)
-        assert posted, "room was made for the longest chain"
+        assert posted, "there is room for the longest chain"
         self.frames_sent += 1
         self.octets_sent += length
         return True
 
-    def _has_room(self, descriptors: int, large: bool) -> bool:
-        return (
-            self._queue.room >= descriptors and len(self._small) > 0 and (not large or len(self._large) > 0)
-        )
+    def _has_room(self, large: bool) -> bool:
+        """Three descriptors are the longest chain: header, headers, payload."""
+        return self._queue.room >= 3 and len(self._small) > 0 and (not large or len(self._large) > 0)
 
     def _copy(self, pieces: Sequence[Buffer], start: int) -> int:
         octets = self._region.octets
@@ -159,12 +162,6 @@ class TransmitSide:
             octets[start:end] = piece
             start = end
         return start
-
-    def _small_segments(self, address: int, end: int) -> list[Segment]:
-        if self._is_modern:
-            return [(address, end)]
-        header = (address, self._header_size)  # alone, for a legacy device (§5.1.6.6)
-        return [header, (address + FRAME_AT, end - FRAME_AT)] if end > FRAME_AT else [header]
 
     def _write_header(
         self, offset: int, csum_start: int, csum_offset: int, gso_type: int, gso_size: int
@@ -193,11 +190,9 @@ class TransmitSide:
 
 def _split(pieces: Sequence[Buffer]) -> tuple[Sequence[Buffer], Sequence[Buffer]]:
     """Cut a frame into what goes to the small buffer and what goes to the large one, each within its size."""
-    first = pieces[0]
-    if len(first) <= SMALL_ROOM:
+    if 0 < len(pieces[0]) <= SMALL_ROOM:
         rest = pieces[1:]
-        overhang = sum(map(len, rest)) - LARGE_SIZE
-        if overhang <= 0:
-            return (first,), rest
+        if (len(rest) == 1 and len(rest[0]) <= LARGE_SIZE) or sum(map(len, rest)) <= LARGE_SIZE:
+            return pieces[:1], rest
     joined = memoryview(b"".join(pieces))  # not as the stack cuts it: rare, and worth a copy
     return (joined[:SMALL_ROOM],), (joined[SMALL_ROOM:],)

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from virtio import spec
-from virtio.device.backend import Backend, NetHeader
+from virtio.device.backend import PLAIN_HEADER, Backend, NetHeader
 from virtio.device.queue import Chain, DeviceQueue
 from virtio.errors import DriverError
 from virtio.memory import Region
@@ -153,22 +153,21 @@ class NetDevice:
 
     def rx_done(self, length: int, header: NetHeader) -> None:
         """Hand over the frame written to the last room; see `RxPort`."""
+        self.frames_received += 1
+        self.octets_received += length
         left = length + self._header_size
-        count = 1
-        if left > self._posted[0][2]:
-            count = self._count_for(left)
-        first = self._posted[0][1]
-        packed = spec.NET_HEADER_WITH_BUFFERS.pack(*header, count)[: self._header_size]
-        if len(first[0]) >= len(packed):
-            first[0][: len(packed)] = packed
-        else:
-            _scatter(first, packed)
+        head, views, room = self._posted[0]
+        if left <= room and header == PLAIN_HEADER and len(views[0]) >= self._header_size:
+            views[0][: self._header_size] = self._plain_header
+            self._posted.popleft()
+            self._receive_queue.push(head, left)
+            return
+        count = self._count_for(left)
+        _scatter(views, spec.NET_HEADER_WITH_BUFFERS.pack(*header, count)[: self._header_size])
         for _ in range(count):
             head, _, room = self._posted.popleft()
             self._receive_queue.push(head, min(left, room))
             left -= room
-        self.frames_received += 1
-        self.octets_received += length
 
     # private: states
 
@@ -199,6 +198,8 @@ class NetDevice:
             return
         self._features = self._wanted
         self._header_size = spec.net_header_size(self._features)
+        plain = spec.NET_HEADER_WITH_BUFFERS.pack(*PLAIN_HEADER, 1)
+        self._plain_header = plain[: self._header_size]
         self._receive_queue = self._queues[spec.RECEIVE_QUEUE]
         self._transmit_queue = self._queues[spec.TRANSMIT_QUEUE]
         self._receive_queue.want_no_notification()
@@ -294,7 +295,7 @@ class NetDevice:
             if not chains and queue.want_notification():
                 chains = queue.fetch()
             for head, readable, writable in chains:
-                room = sum(map(len, writable))
+                room = len(writable[0]) if len(writable) == 1 else sum(map(len, writable))
                 if readable or room < self._header_size:
                     raise DriverError("receive buffer", f"{room} writable octets, or readable ones")
                 self._posted.append((head, writable, room))

@@ -9,8 +9,6 @@ then asks for a reset (virtio 1.2 §2.1.2).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from virtio import spec
 from virtio.errors import DriverError
 from virtio.memory import Region
@@ -87,10 +85,11 @@ class DeviceQueue:
                 stop = start + (rest & 0xFFFFFFFF)
                 flags = rest >> 32 & 0xFFFF
                 if flags & ~_FLAGS_WRITE:
-                    readable, writable = self._walk(table[2 * head], rest)
+                    walk = self._walk_indirect if flags & _FLAGS_INDIRECT else self._walk
+                    readable, writable = walk(start + base, rest)
                     chains.append((head, readable, writable))
                 elif not 0 <= start < stop <= end:
-                    raise _bad_buffer(table[2 * head], rest & 0xFFFFFFFF)
+                    raise _bad_buffer(start + base, stop - start)
                 elif flags:
                     chains.append((head, (), (octets[start:stop],)))
                 else:
@@ -155,10 +154,8 @@ class DeviceQueue:
         return offset
 
     def _walk(self, address: int, rest: int) -> tuple[Views, Views]:
-        """Follow a chain through the table it is in, or through the indirect one it names."""
-        if rest >> 32 & _FLAGS_INDIRECT:
-            return self._walk_indirect(address, rest)
-        return self._collect(self._table.__getitem__, self.size, address, rest)
+        """Follow a chain whose first descriptor has been read."""
+        return self._collect(self._table, self.size, address, rest)
 
     def _walk_indirect(self, address: int, rest: int) -> tuple[Views, Views]:
         length, flags = rest & 0xFFFFFFFF, rest >> 32 & 0xFFFF
@@ -168,41 +165,39 @@ class DeviceQueue:
             raise DriverError("indirect descriptor", "with NEXT (virtio 1.2 §2.7.5.3.1)")
         if not length or length % 16 or length > 16 * self.size:
             raise DriverError("indirect descriptor", f"table of {length} octets")
-        table = self._view(address, length)
-        words = bytes(table)  # one reading: the driver may change it meanwhile
+        start = address - self._region.base
+        if not 0 <= start < start + length <= self._region.size:
+            raise _bad_buffer(address, length)
+        words = memoryview(bytes(self._region.octets[start : start + length])).cast(
+            "Q"
+        )  # one reading: the driver may change it meanwhile
+        return self._collect(words, length // 16, words[0], words[1])
 
-        def word(index: int) -> int:
-            return int.from_bytes(words[8 * index : 8 * index + 8], "little")
-
-        return self._collect(word, length // 16, word(0), word(1))
-
-    def _collect(self, word: Callable[[int], int], size: int, address: int, rest: int) -> tuple[Views, Views]:
+    def _collect(self, table: memoryview, size: int, address: int, rest: int) -> tuple[Views, Views]:
+        octets, base, end = self._region.octets, self._region.base, self._region.size
         readable: list[memoryview] = []
         writable: list[memoryview] = []
         for _ in range(size):
             flags = rest >> 32 & 0xFFFF
+            start = address - base
+            stop = start + (rest & 0xFFFFFFFF)
             if flags & _FLAGS_INDIRECT:
                 raise DriverError("indirect descriptor", "inside a chain or a table")
-            view = self._view(address, rest & 0xFFFFFFFF)
+            if not 0 <= start < stop <= end:
+                raise _bad_buffer(address, stop - start)
             if flags & _FLAGS_WRITE:
-                writable.append(view)
+                writable.append(octets[start:stop])
             elif writable:
                 raise DriverError("readable after writable", "virtio 1.2 §2.7.4.2")
             else:
-                readable.append(view)
+                readable.append(octets[start:stop])
             if not flags & _FLAGS_NEXT:
                 return tuple(readable), tuple(writable)
             following = rest >> 48
             if following >= size:
                 raise DriverError("next out of range", f"{following} of {size}")
-            address, rest = word(2 * following), word(2 * following + 1)
+            address, rest = table[2 * following], table[2 * following + 1]
         raise DriverError("loop", f"a chain of more than {size} descriptors")
-
-    def _view(self, address: int, length: int) -> memoryview:
-        start = address - self._region.base
-        if not 0 <= start < start + length <= self._region.size:
-            raise _bad_buffer(address, length)
-        return self._region.octets[start : start + length]
 
 
 def _bad_buffer(address: int, length: int) -> DriverError:
