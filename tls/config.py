@@ -7,7 +7,8 @@ from os import urandom as os_urandom
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from .certificates import Certificate, VerifiedPath
+    from .certificates import Certificate
+    from .paths import VerifiedPath
 
 TLS_AES_128_GCM_SHA256 = 0x1301
 TLS_AES_256_GCM_SHA384 = 0x1302
@@ -64,7 +65,7 @@ class Signer(Protocol):
 
 
 class ClientCertificate(NamedTuple):
-    """What the client answers to a CertificateRequest: DER certificates, leaf first, and the key of the first."""
+    """The answer to a CertificateRequest: DER certificates, leaf first, and the key of the first."""
 
     chain: tuple[bytes, ...]
     signer: Signer
@@ -130,7 +131,7 @@ class TlsLimits(NamedTuple):
 class TlsConfig(NamedTuple):
     """Everything that a `TlsClient` is told; the defaults suit a client on the open network."""
 
-    #: Returns the verified path or raises `CertificateError`; None accepts any chain (the key is still proven).
+    #: Returns the path or raises `CertificateError`; None accepts any chain (the key is still proven).
     verify: Callable[[Sequence[Certificate], str], VerifiedPath] | None = None
     #: Protocols in order of preference; empty: ALPN is not offered.
     alpn: tuple[bytes, ...] = ()
@@ -161,8 +162,12 @@ class TlsConfig(NamedTuple):
     #: Ask for an OCSP staple, for signed certificate timestamps; `HandshakeCompleted` has the octets.
     request_ocsp: bool = False
     request_sct: bool = False
+    #: Judges the staple, None where the server sent none; raises `CertificateError`, with alert 113.
+    check_staple: Callable[[Certificate, bytes | None], None] | None = None
     client_certificate: ClientCertificate | None = None
+    #: A session to resume; its chain is verified again unless told otherwise: it may have expired.
     resumption: ResumptionOffer | None = None
+    verify_resumed: bool = True
     #: Called with each line of an SSLKEYLOGFILE; who has these lines reads the connection.
     key_log: Callable[[str], None] | None = None
     #: Give a `MessageTraced` for each message in and out.

@@ -156,7 +156,11 @@ class NistExchange:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        curves = {SECP256R1: ec.SECP256R1, SECP384R1: ec.SECP384R1, SECP521R1: ec.SECP521R1}
+        curves: dict[int, type[ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1]] = {
+            SECP256R1: ec.SECP256R1,
+            SECP384R1: ec.SECP384R1,
+            SECP521R1: ec.SECP521R1,
+        }
         self.group = group
         self._key = ec.generate_private_key(curves[group]()) if key is None else key
         self.share = self._key.public_key().public_bytes(
@@ -231,35 +235,22 @@ _ECDSA = {
     ECDSA_SECP521R1_SHA512: ("secp521r1", "SHA512"),
 }
 
-_RSA_PSS_OID = bytes.fromhex("06092a864886f70d01010a")
 
-
-def schemes_of(key: PublicKeyTypes) -> tuple[int, ...]:
+def schemes_of(key: PublicKeyTypes, is_pss: bool = False) -> tuple[int, ...]:
     """The schemes this key can verify in TLS 1.3 (RFC 8446 §4.2.3); empty for a kind that has none.
 
-    In TLS 1.3 the curve belongs to the scheme.
+    The curve belongs to the scheme; `is_pss` tells an RSA key that its
+    certificate declares id-RSASSA-PSS from an ordinary one.
     """
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(key, rsa.RSAPublicKey):
-        return tuple(_RSAE)
+        return tuple(_PSS if is_pss else _RSAE)
     if isinstance(key, ec.EllipticCurvePublicKey):
         return tuple(scheme for scheme, (curve, _) in _ECDSA.items() if curve == key.curve.name)
     if isinstance(key, ed25519.Ed25519PublicKey):
         return (ED25519,)
     return ()
-
-
-def is_rsa_pss_certificate(der: bytes) -> bool:
-    """Whether the key of this certificate is declared id-RSASSA-PSS, which asks for the pss schemes.
-
-    The key is an ordinary RSA key once it is loaded; only the algorithm
-    identifier of SubjectPublicKeyInfo tells them apart.
-    """
-    from cryptography.x509 import load_der_x509_certificate
-
-    oid = load_der_x509_certificate(der).public_key_algorithm_oid.dotted_string
-    return oid == "1.2.840.113549.1.1.10"
 
 
 def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content: bytes) -> bool:

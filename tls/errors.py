@@ -1,4 +1,4 @@
-"""What can go wrong in TLS; the class says whose fault, `.alert` the machine's number, the message what exactly.
+"""What can go wrong in TLS; the class says whose fault, `.alert` the number, the message what exactly.
 
 TlsError
 ├── PeerMisbehavedError      the server broke the protocol

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .config import SessionTicket
 
 if TYPE_CHECKING:
-    from .certificates import Certificate, VerifiedPath
+    from .certificates import Certificate
+    from .paths import VerifiedPath
 
 
 class HandshakeCompleted(NamedTuple):
@@ -55,7 +56,7 @@ class KeyUpdated(NamedTuple):
 
 
 class MessageTraced(NamedTuple):
-    """A message passed by: content ("TLS handshake", "TLS alert", …), its name and number as curl prints them."""
+    """A message passed by: content ("TLS handshake", "TLS alert", …), name and number as curl has them."""
 
     outgoing: bool
     content: str
@@ -63,4 +64,6 @@ class MessageTraced(NamedTuple):
     number: int
 
 
-Event = HandshakeCompleted | ApplicationData | CloseNotifyReceived | TicketReceived | KeyUpdated | MessageTraced
+Event = (
+    HandshakeCompleted | ApplicationData | CloseNotifyReceived | TicketReceived | KeyUpdated | MessageTraced
+)

@@ -59,6 +59,7 @@ def parse_extensions(
 
 
 def build_extensions(extensions: list[tuple[int, bytes]]) -> bytes:
+    """Build the block of extensions, in the order given."""
     return vector(2, b"".join(kind.to_bytes(2, "big") + vector(2, body) for kind, body in extensions))
 
 
@@ -71,14 +72,17 @@ def server_name(name: str) -> bytes:
 
 
 def supported_groups(groups: tuple[int, ...]) -> bytes:
+    """RFC 8446 §4.2.7."""
     return vector(2, uint16_list(groups))
 
 
 def signature_algorithms(schemes: tuple[int, ...]) -> bytes:
+    """RFC 8446 §4.2.3."""
     return vector(2, uint16_list(schemes))
 
 
 def supported_versions() -> bytes:
+    """RFC 8446 §4.2.1: TLS 1.3 and no other."""
     return vector(1, TLS13.to_bytes(2, "big"))
 
 
@@ -88,6 +92,7 @@ def psk_key_exchange_modes() -> bytes:
 
 
 def key_share(shares: list[tuple[int, bytes]]) -> bytes:
+    """RFC 8446 §4.2.8: KeyShareClientHello."""
     return vector(2, b"".join(group.to_bytes(2, "big") + vector(2, share) for group, share in shares))
 
 
@@ -117,11 +122,13 @@ def parse_uint16(body: bytes, name: str) -> int:
 
 
 def parse_key_share(body: bytes) -> tuple[int, bytes]:
+    """RFC 8446 §4.2.8: group and octets of the server's share."""
     with Reader(body, "ServerHello key_share") as reader:
         return reader.uint(2), reader.vector(2, 1)
 
 
 def parse_cookie(body: bytes) -> bytes:
+    """RFC 8446 §4.2.2."""
     with Reader(body, "HelloRetryRequest cookie") as reader:
         return reader.vector(2, 1)
 
@@ -145,6 +152,7 @@ def parse_supported_groups(body: bytes) -> None:
 
 
 def parse_signature_algorithms(body: bytes) -> tuple[int, ...]:
+    """RFC 8446 §4.2.3: all codes, known or not."""
     with Reader(body, "CertificateRequest signature_algorithms") as reader, reader.block(2, 2) as schemes:
         found = []
         while schemes.remaining:

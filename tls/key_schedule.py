@@ -40,6 +40,12 @@ class Transcript:
     def digest(self) -> bytes:
         return self._hash.copy().digest()
 
+    def digest_with(self, partial_message: bytes) -> bytes:
+        """The digest as it would be after these octets; the transcript stays as it is."""
+        hashed = self._hash.copy()
+        hashed.update(partial_message)
+        return hashed.digest()
+
     def replace_by_message_hash(self) -> None:
         """Put `message_hash` in the place of the first ClientHello, when a HelloRetryRequest came."""
         first = self._hash.digest()
@@ -60,6 +66,7 @@ def derive_secret(hash_name: str, secret: bytes, label: bytes, transcript_digest
 
 
 def traffic_keys(hash_name: str, secret: bytes, key_size: int) -> TrafficKeys:
+    """RFC 8446 §7.3."""
     return TrafficKeys(
         expand_label(hash_name, secret, b"key", b"", key_size),
         expand_label(hash_name, secret, b"iv", b"", 12),

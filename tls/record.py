@@ -68,6 +68,7 @@ class RecordReader:
         self._opened = memoryview(bytearray())
         self._opened_end = 0
         self._held: Record | None = None
+        self._failure: PeerMisbehavedError | None = None
 
     @property
     def is_between_records(self) -> bool:
@@ -87,31 +88,31 @@ class RecordReader:
 
     def next_record(self) -> Record | None:
         """Return the next record, or a whole run of application data; None when more octets are needed."""
+        if self._failure is not None:
+            raise self._failure
         if self._held is not None:
             record, self._held = self._held, None
             return record
         begin = self._opened_end
-        while (octets := self._next_octets()) is not None:
-            try:
-                content_type, length = self._open(octets)
-            except PeerMisbehavedError:
-                if self._opened_end == begin:
-                    raise
-                self._put_back(octets)  # what came before is good, and goes first
-                break
-            end = self._opened_end + length
-            if content_type == APPLICATION_DATA:
-                self._opened_end = end
-                if length == 0 and begin == end:
-                    return Record(APPLICATION_DATA, self._opened[begin:begin])
-                continue
-            record = Record(content_type, self._opened[self._opened_end : end])
-            if self._opened_end == begin:
-                return record
-            self._held = record
-            break
-        if self._opened_end > begin:
+        try:
+            self._held = self._open_run()
+        except PeerMisbehavedError as error:
+            self._failure = error
+        if self._opened_end > begin:  # what came before the rest is good, and goes first
             return Record(APPLICATION_DATA, self._opened[begin : self._opened_end])
+        if self._failure is not None:
+            raise self._failure
+        held, self._held = self._held, None
+        return held
+
+    def _open_run(self) -> Record | None:
+        """Open records while they are application data; return the first that is not, or an empty one."""
+        while (octets := self._next_octets()) is not None:
+            content_type, length = self._open(octets)
+            end = self._opened_end + length
+            if content_type != APPLICATION_DATA or length == 0:
+                return Record(content_type, self._opened[self._opened_end : end])
+            self._opened_end = end
         return None
 
     def _next_octets(self) -> memoryview | None:
@@ -147,9 +148,6 @@ class RecordReader:
         piece = self._chunk[self._position : self._position + wanted]
         self._partial += piece
         self._position += len(piece)
-
-    def _put_back(self, octets: memoryview) -> None:
-        self._partial = bytearray(octets)
 
     def _length(self, header: memoryview) -> int:
         """Check a header, and return the length it announces."""

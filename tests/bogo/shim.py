@@ -1,0 +1,400 @@
+"""The shim between BoGo, BoringSSL's TLS test runner, and `TlsClient`.
+
+It translates flags into a `TlsConfig` and moves octets between a socket and
+the client; what TLS has to decide, the client decides.  A flag not known here,
+or with a value that the product has nothing for, ends it with 89.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tls import config as tls_config
+from tls.alerts import Alert
+from tls.client import TlsClient
+from tls.config import ClientCertificate, ResumptionOffer, SessionTicket, TlsConfig, TlsLimits
+from tls.errors import CertificateError, TlsError, TruncatedError
+from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, TicketReceived
+
+UNIMPLEMENTED = 89
+INVERTED = bytes(octet ^ 0xFF for octet in range(256))
+TLS13 = 772
+
+# How the client works anyhow, or how this shim does.
+TRUE_ANYHOW = {
+    "-async",
+    "-implicit-handshake",
+    "-use-old-client-cert-callback",
+    "-no-op-extra-handshake",
+    "-no-ssl3",
+    "-no-tls1",
+    "-no-tls11",
+    "-no-tls12",
+    "-ipv6",
+    "-enforce-rsa-key-usage",
+    "-expect-extended-master-secret",
+    "-expect-no-offer-early-data",
+}
+SWITCHES = {
+    "-verify-peer",
+    "-verify-fail",
+    "-use-custom-verify-callback",
+    "-reverify-on-resume",
+    "-expect-verify-result",
+    "-expect-session-miss",
+    "-expect-no-session",
+    "-expect-hrr",
+    "-expect-no-hrr",
+    "-check-close-notify",
+    "-shim-shuts-down",
+    "-shim-writes-first",
+    "-enable-ocsp-stapling",
+    "-use-ocsp-callback",
+    "-fail-ocsp-callback",
+    "-send-alert",
+    "-use-export-context",
+    "-enable-signed-cert-timestamps",
+    "-expect-ticket-supports-early-data",
+    "-key-update",
+}
+VALUES = {
+    "-port",
+    "-resume-count",
+    "-expect-peer-signature-algorithm",
+    "-cert-file",
+    "-key-file",
+    "-expect-curve-id",
+    "-max-version",
+    "-min-version",
+    "-expect-version",
+    "-host-name",
+    "-expect-ocsp-response",
+    "-export-keying-material",
+    "-export-label",
+    "-export-context",
+    "-advertise-alpn",
+    "-expect-alpn",
+    "-expect-signed-cert-timestamps",
+    "-expect-cipher",
+    "-expect-cipher-aes",
+    "-expect-peer-cert-file",
+    "-max-cert-list",
+    "-resumption-delay",
+}
+LISTS = {"-curves", "-verify-prefs", "-signing-prefs"}
+
+
+class Unimplemented(Exception):
+    """A flag that asks for what is not there."""
+
+
+class Unexpected(Exception):
+    """An expectation of the runner that does not hold."""
+
+
+class Flags:
+    """The flags of one connection."""
+
+    def __init__(self) -> None:
+        self.switches: set[str] = set()
+        self.values: dict[str, str] = {}
+        self.lists: dict[str, list[int]] = {}
+
+    def __contains__(self, flag: str) -> bool:
+        return flag in self.switches or flag in self.values
+
+    def number(self, flag: str, default: int) -> int:
+        return int(self.values.get(flag, default))
+
+
+def parse(arguments: list[str]) -> tuple[Flags, Flags]:
+    """Return the flags of the first connection and of those that resume."""
+    initial, resumed, retried = Flags(), Flags(), Flags()
+    targets = {"-on-initial": [initial], "-on-resume": [resumed], "-on-retry": [retried]}
+    rest = iter(arguments)
+    for argument in rest:
+        flag, chosen = argument, [initial, resumed, retried]
+        for prefix, only in targets.items():
+            if argument.startswith(prefix + "-"):
+                flag, chosen = argument.removeprefix(prefix), only
+        if flag in TRUE_ANYHOW:
+            continue
+        if flag in SWITCHES:
+            for flags in chosen:
+                flags.switches.add(flag)
+        elif flag in VALUES or flag in LISTS:
+            value = next(rest)
+            for flags in chosen:
+                if flag in VALUES:
+                    flags.values[flag] = value
+                else:
+                    flags.lists.setdefault(flag, []).append(int(value))
+        else:
+            raise Unimplemented(argument)
+    for flags in (initial, resumed):
+        check_values(flags)
+    return initial, resumed
+
+
+def check_values(flags: Flags) -> None:
+    if flags.number("-max-version", TLS13) < TLS13 or flags.number("-min-version", TLS13) > TLS13:
+        raise Unimplemented("another version than TLS 1.3")
+    if any(group not in tls_config.GROUP_NAMES for group in flags.lists.get("-curves", [])):
+        raise Unimplemented("a group that is not there")
+
+
+class Connection:
+    """One connection of a case: the client, the socket, and what was seen."""
+
+    def __init__(self, flags: Flags, is_resuming: bool, ticket: SessionTicket | None, age: int) -> None:
+        self.flags = flags
+        self.is_resuming = is_resuming
+        self.offered_ticket = ticket
+        self.completed: HandshakeCompleted | None = None
+        self.ticket: SessionTicket | None = None
+        self.is_closed_by_peer = False
+        self.client = TlsClient(self.config(age), flags.values.get("-host-name", ""))
+
+    def config(self, age: int) -> TlsConfig:
+        flags = self.flags
+        config = TlsConfig(
+            verify=self.verify,
+            verify_resumed="-reverify-on-resume" in flags,
+            request_ocsp="-enable-ocsp-stapling" in flags,
+            request_sct="-enable-signed-cert-timestamps" in flags,
+            check_staple=self.check_staple if "-use-ocsp-callback" in flags else None,
+            alpn=alpn_names(flags.values.get("-advertise-alpn", "")),
+            groups=(tls_config.X25519, tls_config.SECP256R1, tls_config.SECP384R1),
+            key_shares=(tls_config.X25519,),
+            client_certificate=self.client_certificate(),
+            limits=TlsLimits(certificate_size=flags.number("-max-cert-list", 128 * 1024)),
+        )
+        if curves := tuple(flags.lists.get("-curves", ())):
+            config = config._replace(groups=curves, key_shares=curves[:1])
+        if schemes := tuple(flags.lists.get("-verify-prefs", ())):
+            config = config._replace(signature_schemes=schemes)
+        if self.offered_ticket is not None:
+            config = config._replace(resumption=ResumptionOffer(self.offered_ticket, age))
+        return config
+
+    def verify(self, chain, server_name):
+        """Accept the runner's certificates, or do as its flags say; the runner's names and dates do not count."""
+        from tls.paths import VerifiedPath
+
+        if "-verify-fail" not in self.flags:
+            return VerifiedPath(tuple(chain), server_name)
+        if "-verify-peer" not in self.flags:
+            return None
+        custom = "-use-custom-verify-callback" in self.flags
+        alert = Alert.CERTIFICATE_UNKNOWN if custom else Alert.HANDSHAKE_FAILURE
+        raise CertificateError("verification refused by -verify-fail", alert)
+
+    def check_staple(self, _leaf, _response):
+        if "-fail-ocsp-callback" in self.flags:
+            raise CertificateError(
+                "staple refused by -fail-ocsp-callback", Alert.BAD_CERTIFICATE_STATUS_RESPONSE
+            )
+
+    def client_certificate(self) -> ClientCertificate | None:
+        values = self.flags.values
+        if "-cert-file" not in values or "-key-file" not in values:
+            return None
+        from tls.crypto import load_signer
+
+        signer = load_signer(Path(values["-key-file"]).read_bytes())
+        if preferences := self.flags.lists.get("-signing-prefs"):
+            signer.schemes = tuple(scheme for scheme in preferences if scheme in signer.schemes)
+        return ClientCertificate(pem_chain(values["-cert-file"]), signer)
+
+    def run(self) -> None:
+        family, host = (socket.AF_INET6, "::1") if "-ipv6" in sys.argv else (socket.AF_INET, "127.0.0.1")
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.settimeout(30)
+            sock.connect((host, int(self.flags.values["-port"])))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.sock = sock
+            try:
+                self.exchange()
+            finally:
+                self.send()
+                linger(sock)
+
+    def exchange(self) -> None:
+        self.send()
+        pending = b""
+        while self.completed is None:
+            pending += self.receive()
+        self.check()
+        flags, client = self.flags, self.client
+        if "-send-alert" in flags:
+            client.abort(Alert.DECOMPRESSION_FAILURE)
+            self.send()
+            return
+        if length := flags.number("-export-keying-material", 0):
+            label = flags.values.get("-export-label", "").encode()
+            client.send_data(
+                client.export_keying_material(label, flags.values.get("-export-context", "").encode(), length)
+            )
+        if "-shim-writes-first" in flags:
+            client.send_data(b"hello")
+        if "-shim-shuts-down" in flags:
+            client.close()
+        self.echo(pending)
+        if "-expect-no-session" in flags and self.ticket is not None:
+            raise Unexpected("a session came that was not expected")
+        if "-expect-ticket-supports-early-data" in flags:
+            if self.ticket is None or not self.ticket.max_early_data_size:
+                raise Unexpected("no ticket with early data")
+
+    def echo(self, pending: bytes) -> None:
+        closing = "-shim-shuts-down" in self.flags
+        while True:
+            if pending and not closing:
+                if "-key-update" in self.flags:
+                    self.client.update_keys()
+                self.client.send_data(pending.translate(INVERTED))
+            self.send()
+            if self.is_closed_by_peer:
+                self.client.close()
+                self.send()
+                return
+            try:
+                pending = self.receive()
+            except TruncatedError:
+                if "-check-close-notify" in self.flags:
+                    raise
+                return
+
+    def receive(self) -> bytes:
+        """Read once; return what application data came of it."""
+        try:
+            octets = self.sock.recv(65536)
+        except ConnectionResetError:
+            octets = b""
+        self.client.receive_data(octets)
+        data = b""
+        try:
+            while (event := self.client.next_event()) is not None:
+                if isinstance(event, ApplicationData):
+                    data += event.data
+                elif isinstance(event, HandshakeCompleted):
+                    self.completed = event
+                elif isinstance(event, TicketReceived):
+                    self.ticket = event.ticket
+                elif isinstance(event, CloseNotifyReceived):
+                    self.is_closed_by_peer = True
+        finally:
+            self.send()
+        return data
+
+    def send(self) -> None:
+        try:
+            for octets in self.client.data_to_send():
+                self.sock.sendall(octets)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # what the server said last is still to be read
+
+    def check(self) -> None:
+        """The expectations about the handshake."""
+        completed, flags = self.completed, self.flags
+        assert completed is not None
+        if completed.is_resumed != (self.is_resuming and "-expect-session-miss" not in flags):
+            raise Unexpected(f"resumed: {completed.is_resumed}")
+        if "-expect-hrr" in flags and not completed.was_retried:
+            raise Unexpected("no HelloRetryRequest")
+        if "-expect-no-hrr" in flags and completed.was_retried:
+            raise Unexpected("a HelloRetryRequest")
+        if "-expect-verify-result" in flags:
+            self.check_verify_result(completed)
+        self.expect("-expect-peer-signature-algorithm", completed.signature_scheme)
+        self.expect("-expect-curve-id", completed.group)
+        self.expect("-expect-version", TLS13)
+        self.expect("-expect-cipher", completed.cipher_suite)
+        self.expect("-expect-cipher-aes", completed.cipher_suite)
+        if "-expect-alpn" in flags:
+            if completed.alpn != flags.values["-expect-alpn"].encode():
+                raise Unexpected(f"ALPN: {completed.alpn!r}")
+        for flag, found in (
+            ("-expect-ocsp-response", completed.ocsp_response),
+            ("-expect-signed-cert-timestamps", completed.sct_list),
+        ):
+            if flag in flags and base64.b64decode(flags.values[flag]) != found:
+                raise Unexpected(f"{flag}: {found!r}")
+        if "-expect-peer-cert-file" in flags:
+            if completed.peer_chain != pem_chain(flags.values["-expect-peer-cert-file"]):
+                raise Unexpected("another chain of the peer")
+
+    def check_verify_result(self, completed: HandshakeCompleted) -> None:
+        was_verified = completed.verified_path is not None
+        if completed.is_resumed and "-reverify-on-resume" not in self.flags:
+            assert self.offered_ticket is not None
+            was_verified = self.offered_ticket.was_verified
+        if was_verified != ("-verify-fail" not in self.flags):
+            raise Unexpected(f"verified: {was_verified}")
+
+    def expect(self, flag: str, found: int | None) -> None:
+        if flag in self.flags.values and int(self.flags.values[flag]) != found:
+            raise Unexpected(f"{flag}: {found}")
+
+
+def alpn_names(wire: str) -> tuple[bytes, ...]:
+    names, octets = [], wire.encode("latin-1")
+    while octets:
+        names.append(octets[1 : 1 + octets[0]])
+        octets = octets[1 + octets[0] :]
+    return tuple(names)
+
+
+def pem_chain(path: str) -> tuple[bytes, ...]:
+    blocks = Path(path).read_text().split("-----BEGIN CERTIFICATE-----")[1:]
+    return tuple(base64.b64decode(block.split("-----END")[0]) for block in blocks)
+
+
+def linger(sock: socket.socket) -> None:
+    """Read to the end, so that what was sent is not lost by a reset."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
+    except OSError:
+        pass
+
+
+def run(arguments: list[str]) -> None:
+    initial, resumed = parse(arguments)
+    ticket, received_at = None, 0.0
+    for number in range(1 + initial.number("-resume-count", 0)):
+        flags = resumed if number else initial
+        age = int((time.monotonic() - received_at + flags.number("-resumption-delay", 0)) * 1000)
+        connection = Connection(flags, number > 0, ticket, age)
+        connection.run()
+        if connection.ticket is not None:
+            ticket, received_at = connection.ticket, time.monotonic()
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == ["-is-handshaker-supported"]:
+        print("No")
+        return 0
+    try:
+        run(arguments)
+    except Unimplemented:
+        return UNIMPLEMENTED
+    except TlsError as error:
+        alert = "no alert" if error.alert is None else error.alert.name.lower()
+        print(f"{type(error).__name__}: {alert}: {error}", file=sys.stderr)
+        return 1
+    except Unexpected as error:
+        print(f"not as expected: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,216 @@
+"""A TLS 1.3 client without I/O: octets in, events out, octets to send.
+
+client = TlsClient(config, "example.org")
+send(client.data_to_send())                   # the ClientHello
+client.receive_data(octets)                   # b"" at the end of the stream
+while (event := client.next_event()) is not None:
+    ...                                       # or a TlsError, final and the same each time
+send(client.data_to_send())                   # also after an error: the alert
+"""
+
+from __future__ import annotations
+
+from .alerts import Alert
+from .config import TlsConfig
+from .errors import AlertReceivedError, PeerMisbehavedError, TlsError, TruncatedError, UsageError
+from .events import ApplicationData, CloseNotifyReceived, Event
+from .handshake import ExpectServerHello, ExpectTraffic, State
+from .messages import UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
+from .offer import Offer, make_offer
+from .output import Output
+from .record import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, MAX_PLAINTEXT, Buffer
+
+_WARNING, _FATAL = 1, 2
+
+
+class TlsClient:
+    """One connection; the ClientHello is ready to be sent at once.
+
+    An `offer` made before saves its time here; it carries its own config.
+    """
+
+    def __init__(self, config: TlsConfig, server_name: str, offer: Offer | None = None) -> None:
+        offer = make_offer(config, server_name) if offer is None else offer
+        self._output = Output(offer.config, offer.random)
+        self._state: State = ExpectServerHello(offer)
+        self._error: TlsError | None = None
+        self._has_closed = False
+        self._is_closed_by_peer = False
+        self._change_cipher_specs = 0
+        self._warnings = 0
+        # RFC 8446 §5.1: 0x0301 on the first record, for servers that are picky about it.
+        self._output.send_message(offer.encoded, 0x0301)
+
+    @property
+    def is_handshake_complete(self) -> bool:
+        """Whether data may be sent and secrets exported."""
+        return isinstance(self._state, ExpectTraffic)
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take octets of the stream, b"" at its end; never raises for what is in them.
+
+        `ApplicationData` given before loses its content.
+        """
+        if self._error is not None or self._is_closed_by_peer:
+            return
+        try:
+            if len(data) == 0:
+                raise TruncatedError(self._truncation())
+            # Events not fetched yet keep their memory.
+            self._output.reader.receive(data, may_reuse_memory=not self._output.events)
+            while not self._is_closed_by_peer:
+                if (record := self._output.reader.next_record()) is None:
+                    break
+                self._handle_record(*record)
+        except TlsError as error:
+            self._fail(error)
+
+    def next_event(self) -> Event | None:
+        """What happened next, None when nothing did; after the last event the connection's error comes."""
+        if self._output.events:
+            return self._output.events.popleft()
+        if self._error is not None:
+            raise self._error
+        return None
+
+    def data_to_send(self) -> list[Buffer]:
+        """Return what is to be sent, in order; the caller owns it."""
+        return self._output.data_to_send()
+
+    def send_data(self, *pieces: Buffer) -> None:
+        """Protect octets of the stream; they are copied, and the caller may change them afterwards.
+
+        Small pieces share a record.
+        """
+        self._expect_connected()
+        if len(pieces) > 1 and sum(map(len, pieces)) <= MAX_PLAINTEXT:
+            pieces = (b"".join(pieces),)
+        for piece in pieces:
+            self._output.send_application_data(piece)
+
+    def update_keys(self, request_peer: bool = False) -> None:
+        """Send a KeyUpdate now; with `request_peer` the server is to send one, too."""
+        self._expect_connected()
+        self._output.update_write_keys(UPDATE_REQUESTED if request_peer else UPDATE_NOT_REQUESTED)
+
+    def export_keying_material(self, label: bytes, context: bytes, length: int) -> bytes:
+        """RFC 8446 §7.5: a secret that both sides of this connection know, for the use that `label` names."""
+        if not isinstance(self._state, ExpectTraffic):
+            raise UsageError("no keying material before the handshake is complete")
+        return self._state.export(label, context, length)
+
+    def close(self) -> None:
+        """End our side in order, with close_notify; receiving goes on. A second call does nothing."""
+        self.abort(Alert.CLOSE_NOTIFY)
+
+    def abort(self, alert: Alert) -> None:
+        """End our side with this alert; nothing is sent any more."""
+        if self._error is None and not self._has_closed:
+            self._has_closed = True
+            self._output.send_alert(alert)
+
+    # Records
+
+    def _handle_record(self, content_type: int, fragment: memoryview) -> None:
+        output = self._output
+        if content_type == APPLICATION_DATA:
+            self._handle_application_data(fragment)
+        elif content_type == HANDSHAKE:
+            output.joiner.receive(fragment)
+            while (message := output.next_message()) is not None:
+                self._state = self._state.handle(message, output)
+        elif not output.joiner.is_empty:  # RFC 8446 §5.1
+            raise PeerMisbehavedError(
+                f"record: content type {content_type} in the midst of a handshake message",
+                Alert.UNEXPECTED_MESSAGE,
+            )
+        elif content_type == ALERT:
+            self._handle_alert(fragment)
+        elif content_type == CHANGE_CIPHER_SPEC:
+            self._handle_change_cipher_spec(fragment)
+        else:
+            raise PeerMisbehavedError(
+                f"record: unknown inner content type: {content_type}", Alert.UNEXPECTED_MESSAGE
+            )
+
+    def _handle_application_data(self, fragment: memoryview) -> None:
+        if not isinstance(self._state, ExpectTraffic):
+            raise PeerMisbehavedError(
+                "record: application data before the handshake is complete", Alert.UNEXPECTED_MESSAGE
+            )
+        if not self._output.joiner.is_empty:
+            raise PeerMisbehavedError(
+                "record: application data in the midst of a handshake message", Alert.UNEXPECTED_MESSAGE
+            )
+        if len(fragment):
+            self._state.note_application_data()
+            self._warnings = 0
+            self._output.events.append(ApplicationData(fragment))
+
+    def _handle_alert(self, fragment: memoryview) -> None:
+        """RFC 8446 §6."""
+        if len(fragment) != 2:
+            raise PeerMisbehavedError(f"alert: must be 2 octets: {len(fragment)}", Alert.DECODE_ERROR)
+        level, code = fragment
+        if level not in (_WARNING, _FATAL):
+            raise PeerMisbehavedError(f"alert: unknown level: {level}", Alert.ILLEGAL_PARAMETER)
+        self._output.trace_alert(False, level, code)
+        if code == Alert.CLOSE_NOTIFY:
+            self._is_closed_by_peer = True
+            if self.is_handshake_complete:
+                self._output.events.append(CloseNotifyReceived())
+            else:
+                raise AlertReceivedError("alert received: close_notify in the handshake", Alert(code), code)
+        elif code == Alert.USER_CANCELED:
+            self._count_warning()
+        else:
+            raise _alert_received(code)
+
+    def _count_warning(self) -> None:
+        self._warnings += 1
+        limit = self._output.config.limits.warnings
+        if self._warnings > limit:
+            raise PeerMisbehavedError(
+                f"alert: too many warnings: over {limit} in a row", Alert.UNEXPECTED_MESSAGE
+            )
+
+    def _handle_change_cipher_spec(self, fragment: memoryview) -> None:
+        """RFC 8446 §5: dropped during the handshake if it is the one octet 1, else an error."""
+        if self.is_handshake_complete or bytes(fragment) != b"\x01":
+            raise PeerMisbehavedError(
+                "record: change_cipher_spec is not allowed here", Alert.UNEXPECTED_MESSAGE
+            )
+        self._change_cipher_specs += 1
+        limit = self._output.config.limits.empty_records
+        if self._change_cipher_specs > limit:
+            raise PeerMisbehavedError(
+                f"record: too many empty records: over {limit} change_cipher_spec", Alert.UNEXPECTED_MESSAGE
+            )
+
+    # Ends
+
+    def _truncation(self) -> str:
+        if not self.is_handshake_complete:
+            return "stream: ended in the handshake"
+        return "stream: ended without close_notify"
+
+    def _fail(self, error: TlsError) -> None:
+        self._error = error
+        if error.alert is not None and not self._has_closed and not isinstance(error, AlertReceivedError):
+            self._output.send_alert(error.alert)
+
+    def _expect_connected(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._has_closed:
+            raise UsageError("sending after close")
+        if not self.is_handshake_complete:
+            raise UsageError("sending before the handshake is complete")
+
+
+def _alert_received(code: int) -> AlertReceivedError:
+    try:
+        alert = Alert(code)
+    except ValueError:
+        return AlertReceivedError(f"alert received: number {code}", None, code)
+    return AlertReceivedError(f"alert received: {alert.name.lower()}", alert, code)

@@ -1,0 +1,514 @@
+"""The client's side of the handshake (RFC 8446 §4, §A.1), one small class per expected message.
+
+    ExpectServerHello ⟲ HelloRetryRequest
+    └── ExpectEncryptedExtensions
+        ├── ExpectFinished                                 a session was resumed
+        └── ExpectCertificateOrRequest ── ExpectCertificate
+            └── ExpectCertificateVerify
+                └── ExpectFinished
+                    └── ExpectTraffic ⟲ NewSessionTicket, KeyUpdate
+
+`handle(message, output)` returns the next state.  What an earlier state has
+proven is a field of the later one: `ExpectFinished` cannot be made without a
+`SignatureVerified` or a `PskAccepted`, nor `ExpectTraffic` without a
+`FinishedVerified`.  What a state does to the connection it does through
+`Output`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from . import crypto, messages
+from . import extensions as ext
+from .alerts import Alert
+from .config import SessionTicket
+from .crypto import CipherSuite
+from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
+from .events import HandshakeCompleted, TicketReceived
+from .key_schedule import (
+    EarlySecret,
+    HandshakeSecret,
+    MasterSecret,
+    Transcript,
+    exported_keying_material,
+    finished_verify_data,
+    resumption_secret,
+)
+from .messages import (
+    CertificateMessage,
+    CertificateRequest,
+    CertificateVerify,
+    HandshakeMessage,
+    NewSessionTicket,
+    ServerHello,
+    unexpected,
+)
+from .offer import Offer
+
+if TYPE_CHECKING:
+    from .certificates import Certificate
+    from .output import Output
+    from .paths import VerifiedPath
+
+#: RFC 8446 §4.1.3: what a server that could do better writes at the end of its random.
+_DOWNGRADE_SENTINELS = (b"DOWNGRD\x00", b"DOWNGRD\x01")
+_DIGITAL_SIGNATURE = 0x80  # the first bit of KeyUsage (RFC 5280 §4.2.1.3)
+_MAX_TICKET_LIFETIME = 7 * 24 * 3600  # RFC 8446 §4.6.1
+
+
+class State(Protocol):
+    """Waits for one message; another is an error."""
+
+    def handle(self, message: HandshakeMessage, output: Output) -> State: ...
+
+
+# Proofs -------------------------------------------------------------------------------------------------
+
+
+class SignatureVerified(NamedTuple):
+    """The server has signed this handshake with the key of its certificate, and the chain was accepted."""
+
+    message: CertificateMessage
+    certificate: Certificate
+    path: VerifiedPath | None
+    scheme: int
+
+
+class PskAccepted(NamedTuple):
+    """The server knows the secret of a session in which it proved its identity; Finished will show it."""
+
+    ticket: SessionTicket
+    path: VerifiedPath | None
+
+
+class FinishedVerified(NamedTuple):
+    """The server's Finished was right: nobody changed the handshake."""
+
+    proof: SignatureVerified | PskAccepted
+
+
+# Parameters, growing from state to state ----------------------------------------------------------------
+
+
+class Session(NamedTuple):
+    """What is settled once the ServerHello is there."""
+
+    offer: Offer
+    suite: CipherSuite
+    group: int
+    was_retried: bool
+    transcript: Transcript
+    secret: HandshakeSecret
+    client_secret: bytes
+    server_secret: bytes
+
+
+class Retry(NamedTuple):
+    """What a HelloRetryRequest has settled, and the ServerHello must keep to."""
+
+    cipher_suite: int
+    group: int | None
+    transcript: Transcript
+
+
+# States -------------------------------------------------------------------------------------------------
+
+
+class ExpectServerHello(NamedTuple):
+    """RFC 8446 §4.1.3 and §4.1.4; with `retry` the second hello is awaited."""
+
+    offer: Offer
+    retry: Retry | None = None
+
+    def handle(self, message: HandshakeMessage, output: Output) -> State:
+        if message.kind != messages.SERVER_HELLO:
+            raise unexpected(message.kind, "ServerHello")
+        hello = ServerHello.parse(message)
+        self._check_version(hello)
+        if hello.session_id != self.offer.session_id:
+            raise _illegal(f"{hello.name}: session id is not the echo of ours")
+        suite = self._suite(hello)
+        if hello.is_retry_request:
+            return self._retried(hello, suite, message, output)
+        return self._accepted(hello, suite, message, output)
+
+    def _check_version(self, hello: ServerHello) -> None:
+        body = hello.extensions.get(ext.SUPPORTED_VERSIONS)
+        if body is None:
+            if self.retry is not None:
+                raise _illegal(f"{hello.name}: version of the second hello differs from the first")
+            if hello.random[-8:] in _DOWNGRADE_SENTINELS:
+                raise _illegal("ServerHello: downgrade sentinel, somebody removed TLS 1.3 from the offer")
+            raise PeerIncompatibleError(
+                f"ServerHello: the server does not speak TLS 1.3: 0x{hello.legacy_version:04x}",
+                Alert.PROTOCOL_VERSION,
+            )
+        version = ext.parse_uint16(body, f"{hello.name} supported_versions")
+        if version != ext.TLS13:
+            raise _illegal(f"{hello.name}: selected version was not offered: 0x{version:04x}")
+        if hello.legacy_version != 0x0303:
+            raise _illegal(f"{hello.name}: legacy_version must be 0x0303: 0x{hello.legacy_version:04x}")
+
+    def _suite(self, hello: ServerHello) -> CipherSuite:
+        code = hello.cipher_suite
+        if code not in self.offer.config.cipher_suites:
+            raise _illegal(f"{hello.name}: cipher suite not offered: 0x{code:04x}")
+        if self.retry is not None and code != self.retry.cipher_suite:
+            raise _illegal(f"{hello.name}: cipher suite is not that of the HelloRetryRequest: 0x{code:04x}")
+        return crypto.CIPHER_SUITES[code]
+
+    # A second attempt
+
+    def _retried(
+        self, hello: ServerHello, suite: CipherSuite, message: HandshakeMessage, output: Output
+    ) -> State:
+        if self.retry is not None:
+            raise unexpected(messages.SERVER_HELLO, "ServerHello, not a second HelloRetryRequest")
+        hello.expect_only(ext.IN_HELLO_RETRY_REQUEST)
+        group = self._requested_group(hello)
+        cookie = hello.extensions.get(ext.COOKIE)
+        if group is None and cookie is None:
+            raise _illegal("HelloRetryRequest: would change nothing")
+        output.expect_no_leftovers()
+        transcript = Transcript(suite.hash_name, self.offer.encoded)
+        transcript.replace_by_message_hash()
+        transcript.add(message.encoded)
+        offer = self.offer.retried(
+            group, None if cookie is None else ext.parse_cookie(cookie), suite.hash_name, transcript
+        )
+        transcript.add(offer.encoded)
+        if offer.session_id:
+            output.send_change_cipher_spec()
+        output.send_message(offer.encoded)
+        return ExpectServerHello(offer, Retry(suite.code, group, transcript))
+
+    def _requested_group(self, hello: ServerHello) -> int | None:
+        body = hello.extensions.get(ext.KEY_SHARE)
+        if body is None:
+            return None
+        group = ext.parse_uint16(body, "HelloRetryRequest key_share")
+        if group not in self.offer.config.groups:
+            raise _illegal(f"HelloRetryRequest: group not offered: 0x{group:04x}")
+        if self.offer.exchange_for(group) is not None:
+            raise _illegal(f"HelloRetryRequest: a share of this group was sent already: 0x{group:04x}")
+        return group
+
+    # Agreement
+
+    def _accepted(
+        self, hello: ServerHello, suite: CipherSuite, message: HandshakeMessage, output: Output
+    ) -> State:
+        offer = self.offer
+        hello.expect_only({kind for kind in ext.IN_SERVER_HELLO if kind in offer.offered})
+        early, ticket = self._early_secret(hello, suite)
+        group, shared_secret = self._shared_secret(hello)
+        if self.retry is None:
+            transcript = Transcript(suite.hash_name, offer.encoded)
+        else:
+            transcript = self.retry.transcript
+        transcript.add(message.encoded)
+        secret = early.handshake(shared_secret)
+        digest = transcript.digest()
+        client, server = secret.client_traffic_secret(digest), secret.server_traffic_secret(digest)
+        output.read_with(suite, server)
+        output.write_with(suite, client)
+        output.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client)
+        output.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", server)
+        session = Session(offer, suite, group, self.retry is not None, transcript, secret, client, server)
+        return ExpectEncryptedExtensions(session, ticket)
+
+    def _early_secret(
+        self, hello: ServerHello, suite: CipherSuite
+    ) -> tuple[EarlySecret, SessionTicket | None]:
+        body = hello.extensions.get(ext.PRE_SHARED_KEY)
+        if body is None:
+            return EarlySecret(suite.hash_name), None
+        identity = ext.parse_uint16(body, "ServerHello pre_shared_key")
+        if identity != 0:
+            raise _illegal(f"ServerHello: selected identity was not offered: {identity}")
+        psk, resumption = self.offer.psk, self.offer.config.resumption
+        assert psk is not None and resumption is not None
+        if psk.hash_name != suite.hash_name:
+            raise _illegal("ServerHello: cipher suite has another hash than the session resumed")
+        return psk, resumption.ticket
+
+    def _shared_secret(self, hello: ServerHello) -> tuple[int, bytes]:
+        body = hello.extensions.get(ext.KEY_SHARE)
+        if body is None:
+            raise PeerMisbehavedError("ServerHello: key_share missing", Alert.MISSING_EXTENSION)
+        group, share = ext.parse_key_share(body)
+        exchange = self.offer.exchange_for(group)
+        if exchange is None:
+            raise _illegal(f"ServerHello: key share of a group not asked for: 0x{group:04x}")
+        return group, exchange.shared_secret(share)
+
+
+class ExpectEncryptedExtensions(NamedTuple):
+    """RFC 8446 §4.3.1."""
+
+    session: Session
+    ticket: SessionTicket | None
+
+    def handle(self, message: HandshakeMessage, output: Output) -> State:
+        if message.kind != messages.ENCRYPTED_EXTENSIONS:
+            raise unexpected(message.kind, "EncryptedExtensions")
+        extensions = messages.parse_encrypted_extensions(message, self.session.offer.offered)
+        if (body := extensions.get(ext.SERVER_NAME)) is not None:
+            ext.parse_server_name(body)
+        if (body := extensions.get(ext.SUPPORTED_GROUPS)) is not None:
+            ext.parse_supported_groups(body)
+        alpn = self._alpn(extensions.get(ext.APPLICATION_LAYER_PROTOCOL_NEGOTIATION))
+        self.session.transcript.add(message.encoded)
+        if self.ticket is not None:
+            return ExpectFinished(self.session, alpn, self._psk_accepted(self.ticket), None)
+        return ExpectCertificateOrRequest(self.session, alpn)
+
+    def _alpn(self, body: bytes | None) -> bytes | None:
+        if body is None:
+            return None
+        protocol = ext.parse_selected_alpn(body)
+        if protocol not in self.session.offer.config.alpn:
+            raise _illegal(f"EncryptedExtensions: ALPN protocol not offered: {protocol!r}")
+        return protocol
+
+    def _psk_accepted(self, ticket: SessionTicket) -> PskAccepted:
+        config = self.session.offer.config
+        path = None
+        if config.verify is not None and config.verify_resumed:
+            from .certificates import Certificate
+
+            chain = [Certificate.parse(der) for der in ticket.peer_chain]
+            path = config.verify(chain, self.session.offer.server_name)
+        return PskAccepted(ticket, path)
+
+
+class ExpectCertificateOrRequest(NamedTuple):
+    """RFC 8446 §4.3.2."""
+
+    session: Session
+    alpn: bytes | None
+
+    def handle(self, message: HandshakeMessage, output: Output) -> State:
+        if message.kind != messages.CERTIFICATE_REQUEST:
+            return ExpectCertificate(self.session, self.alpn, None).handle(message, output)
+        request = CertificateRequest.parse(message)
+        self.session.transcript.add(message.encoded)
+        return ExpectCertificate(self.session, self.alpn, request)
+
+
+class ExpectCertificate(NamedTuple):
+    """RFC 8446 §4.4.2."""
+
+    session: Session
+    alpn: bytes | None
+    request: CertificateRequest | None
+
+    def handle(self, message: HandshakeMessage, output: Output) -> State:
+        if message.kind != messages.CERTIFICATE:
+            raise unexpected(message.kind, "Certificate")
+        offer = self.session.offer
+        certificate = CertificateMessage.parse(message, offer.offered, offer.config.limits.certificate_count)
+        self.session.transcript.add(message.encoded)
+        return ExpectCertificateVerify(self.session, self.alpn, self.request, certificate)
+
+
+class ExpectCertificateVerify(NamedTuple):
+    """RFC 8446 §4.4.3: first the key, then whose key it is."""
+
+    session: Session
+    alpn: bytes | None
+    request: CertificateRequest | None
+    message: CertificateMessage
+
+    def handle(self, message: HandshakeMessage, output: Output) -> State:
+        from .certificates import Certificate
+
+        if message.kind != messages.CERTIFICATE_VERIFY:
+            raise unexpected(message.kind, "CertificateVerify")
+        leaf = Certificate.parse(self.message.chain[0])
+        verify = CertificateVerify.parse(message)
+        self._check_signature(leaf, verify)
+        config, path = self.session.offer.config, None
+        if config.verify is not None:
+            chain = [leaf, *(Certificate.parse(der) for der in self.message.chain[1:])]
+            path = config.verify(chain, self.session.offer.server_name)
+        if config.check_staple is not None:
+            config.check_staple(leaf, self.message.ocsp_response)
+        self.session.transcript.add(message.encoded)
+        proof = SignatureVerified(self.message, leaf, path, verify.scheme)
+        return ExpectFinished(self.session, self.alpn, proof, self.request)
+
+    def _check_signature(self, leaf: Certificate, verify: CertificateVerify) -> None:
+        scheme = verify.scheme
+        if scheme not in self.session.offer.config.signature_schemes:
+            raise _illegal(f"CertificateVerify: signature scheme not offered: 0x{scheme:04x}")
+        if scheme not in crypto.schemes_of(leaf.public_key, leaf.key_algorithm == "rsa-pss"):
+            raise _illegal(
+                f"CertificateVerify: signature scheme does not fit the certificate's key: 0x{scheme:04x}"
+            )
+        if leaf.key_usage is not None and not leaf.key_usage & _DIGITAL_SIGNATURE:
+            raise CertificateError(
+                "Certificate: key usage does not allow digital signatures", Alert.UNSUPPORTED_CERTIFICATE
+            )
+        content = messages.certificate_verify_content("server", self.session.transcript.digest())
+        if not crypto.verify_signature(leaf.public_key, scheme, verify.signature, content):
+            raise PeerMisbehavedError("CertificateVerify: signature is wrong", Alert.DECRYPT_ERROR)
+
+
+class ExpectFinished(NamedTuple):
+    """RFC 8446 §4.4.4; then the client's own flight."""
+
+    session: Session
+    alpn: bytes | None
+    proof: SignatureVerified | PskAccepted
+    request: CertificateRequest | None
+
+    def handle(self, message: HandshakeMessage, output: Output) -> State:
+        if message.kind != messages.FINISHED:
+            raise unexpected(message.kind, "Finished")
+        session = self.session
+        suite, transcript = session.suite, session.transcript
+        expected = finished_verify_data(suite.hash_name, session.server_secret, transcript.digest())
+        if not crypto.is_same_mac(message.encoded[4:], expected):
+            raise PeerMisbehavedError("Finished: verify_data is wrong", Alert.DECRYPT_ERROR)
+        transcript.add(message.encoded)
+        master = session.secret.master()
+        digest = transcript.digest()
+        server = master.server_traffic_secret(digest)
+        output.read_with(suite, server)
+        sent_certificate = self._send_flight(output)
+        client = master.client_traffic_secret(digest)
+        output.write_with(suite, client)
+        exporter = master.exporter_secret(digest)
+        output.log_secret("CLIENT_TRAFFIC_SECRET_0", client)
+        output.log_secret("SERVER_TRAFFIC_SECRET_0", server)
+        output.log_secret("EXPORTER_SECRET", exporter)
+        output.events.append(self._completed(sent_certificate))
+        return ExpectTraffic(FinishedVerified(self.proof), session, self.alpn, master, exporter, [0, 0])
+
+    def _send_flight(self, output: Output) -> bool:
+        """CertificateRequest answered, Finished sent; returns whether a certificate was among it."""
+        session = self.session
+        if session.offer.session_id:
+            output.send_change_cipher_spec()
+        sent_certificate = self.request is not None and self._send_certificate(self.request, output)
+        digest = session.transcript.digest()
+        finished = messages.build_finished(
+            finished_verify_data(session.suite.hash_name, session.client_secret, digest)
+        )
+        self._send(finished, output)
+        return sent_certificate
+
+    def _send_certificate(self, request: CertificateRequest, output: Output) -> bool:
+        mine = self.session.offer.config.client_certificate
+        if mine is None:
+            self._send(messages.build_certificate(b"", ()), output)
+            return False
+        scheme = next((one for one in mine.signer.schemes if one in request.signature_schemes), None)
+        if scheme is None:
+            raise PeerIncompatibleError(
+                "CertificateRequest: no signature scheme that the client's key can make",
+                Alert.HANDSHAKE_FAILURE,
+            )
+        self._send(messages.build_certificate(b"", mine.chain), output)
+        content = messages.certificate_verify_content("client", self.session.transcript.digest())
+        signature = mine.signer.sign(scheme, content)
+        self._send(messages.build_certificate_verify(scheme, signature), output)
+        return True
+
+    def _send(self, encoded: bytes, output: Output) -> None:
+        output.send_message(encoded)
+        self.session.transcript.add(encoded)
+
+    def _completed(self, sent_certificate: bool) -> HandshakeCompleted:
+        session, proof = self.session, self.proof
+        is_resumed = isinstance(proof, PskAccepted)
+        return HandshakeCompleted(
+            cipher_suite=session.suite.code,
+            group=session.group,
+            alpn=self.alpn,
+            signature_scheme=None if isinstance(proof, PskAccepted) else proof.scheme,
+            peer_chain=_chain(proof),
+            peer_certificate=None if isinstance(proof, PskAccepted) else proof.certificate,
+            verified_path=proof.path,
+            is_resumed=is_resumed,
+            was_retried=session.was_retried,
+            sent_client_certificate=sent_certificate,
+            ocsp_response=None if isinstance(proof, PskAccepted) else proof.message.ocsp_response,
+            sct_list=None if isinstance(proof, PskAccepted) else proof.message.sct_list,
+        )
+
+
+class ExpectTraffic(NamedTuple):
+    """RFC 8446 §A.1, CONNECTED; made only with a verified Finished in hand."""
+
+    finished: FinishedVerified
+    session: Session
+    alpn: bytes | None
+    master: MasterSecret
+    exporter_secret: bytes
+    counts: list[int]  # tickets taken in; KeyUpdates since the last application data
+
+    def handle(self, message: HandshakeMessage, output: Output) -> State:
+        if message.kind == messages.NEW_SESSION_TICKET:
+            self._take_ticket(message, output)
+        elif message.kind == messages.KEY_UPDATE:
+            self._update_keys(message, output)
+        else:
+            raise unexpected(message.kind, "NewSessionTicket or KeyUpdate")
+        return self
+
+    def note_application_data(self) -> None:
+        self.counts[1] = 0
+
+    def export(self, label: bytes, context: bytes, length: int) -> bytes:
+        return exported_keying_material(
+            self.session.suite.hash_name, self.exporter_secret, label, context, length
+        )
+
+    def _take_ticket(self, message: HandshakeMessage, output: Output) -> None:
+        ticket = NewSessionTicket.parse(message)
+        limits = output.config.limits
+        self.counts[0] += 1
+        if self.counts[0] > limits.tickets or ticket.lifetime == 0:
+            return
+        session, proof = self.session, self.finished.proof
+        suite = session.suite
+        master_secret = self.master.resumption_master_secret(session.transcript.digest())
+        output.events.append(
+            TicketReceived(
+                SessionTicket(
+                    server_name=session.offer.server_name,
+                    identity=ticket.ticket,
+                    resumption_secret=resumption_secret(suite.hash_name, master_secret, ticket.nonce),
+                    cipher_suite=suite.code,
+                    lifetime=min(ticket.lifetime, _MAX_TICKET_LIFETIME),
+                    age_add=ticket.age_add,
+                    max_early_data_size=ticket.max_early_data_size,
+                    alpn=self.alpn,
+                    peer_chain=_chain(proof),
+                    was_verified=proof.path is not None,
+                )
+            )
+        )
+
+    def _update_keys(self, message: HandshakeMessage, output: Output) -> None:
+        is_requested = messages.parse_key_update(message)
+        self.counts[1] += 1
+        if self.counts[1] > output.config.limits.key_updates:
+            raise PeerMisbehavedError(
+                f"KeyUpdate: too many in a row: over {output.config.limits.key_updates}",
+                Alert.UNEXPECTED_MESSAGE,
+            )
+        output.update_read_keys()
+        if is_requested:
+            output.answer_key_update()
+
+
+def _chain(proof: SignatureVerified | PskAccepted) -> tuple[bytes, ...]:
+    return proof.ticket.peer_chain if isinstance(proof, PskAccepted) else proof.message.chain
+
+
+def _illegal(what: str) -> PeerMisbehavedError:
+    return PeerMisbehavedError(what, Alert.ILLEGAL_PARAMETER)

@@ -1,0 +1,319 @@
+"""Handshake messages (RFC 8446 §4): what a client sends is built, what a server sends is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import NamedTuple, Self
+
+from . import extensions as ext
+from .alerts import Alert
+from .codec import Reader, uint16_list, vector
+from .config import TlsLimits
+from .errors import PeerMisbehavedError
+
+CLIENT_HELLO = 1
+SERVER_HELLO = 2
+NEW_SESSION_TICKET = 4
+ENCRYPTED_EXTENSIONS = 8
+CERTIFICATE = 11
+CERTIFICATE_REQUEST = 13
+CERTIFICATE_VERIFY = 15
+FINISHED = 20
+KEY_UPDATE = 24
+
+NAMES = {
+    0: "HelloRequest",
+    CLIENT_HELLO: "ClientHello",
+    SERVER_HELLO: "ServerHello",
+    NEW_SESSION_TICKET: "NewSessionTicket",
+    5: "EndOfEarlyData",
+    ENCRYPTED_EXTENSIONS: "EncryptedExtensions",
+    CERTIFICATE: "Certificate",
+    CERTIFICATE_REQUEST: "CertificateRequest",
+    CERTIFICATE_VERIFY: "CertificateVerify",
+    FINISHED: "Finished",
+    KEY_UPDATE: "KeyUpdate",
+    254: "message_hash",
+}
+
+#: SHA-256 of "HelloRetryRequest", in the place of ServerHello.random (RFC 8446 §4.1.3).
+HELLO_RETRY_REQUEST_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+
+UPDATE_NOT_REQUESTED = 0
+UPDATE_REQUESTED = 1
+
+
+def name_of(kind: int) -> str:
+    """The specification's name of a message type."""
+    return NAMES.get(kind, f"handshake message {kind}")
+
+
+def unexpected(kind: int, expected: str) -> PeerMisbehavedError:
+    """Make the error for a message that is not due in this state."""
+    return PeerMisbehavedError(
+        f"{name_of(kind)}: unexpected message, waiting for {expected}", Alert.UNEXPECTED_MESSAGE
+    )
+
+
+class HandshakeMessage(NamedTuple):
+    """One message as it stood in the records, header included."""
+
+    kind: int
+    encoded: bytes
+
+    def reader(self) -> Reader:
+        return Reader(self.encoded, name_of(self.kind), 4)
+
+
+class MessageJoiner:
+    """Makes messages of fragments; a message too long is refused by its header, before it is buffered."""
+
+    __slots__ = ("_buffer", "_limits")
+
+    def __init__(self, limits: TlsLimits) -> None:
+        self._buffer = bytearray()
+        self._limits = limits
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._buffer
+
+    def receive(self, fragment: memoryview) -> None:
+        self._buffer += fragment
+
+    def next_message(self) -> HandshakeMessage | None:
+        buffer = self._buffer
+        if len(buffer) < 4:
+            return None
+        length = int.from_bytes(buffer[1:4], "big")
+        limit = self._limit(buffer[0])
+        if length > limit:
+            raise PeerMisbehavedError(
+                f"{name_of(buffer[0])}: message too long: {length} octets, at most {limit}",
+                Alert.ILLEGAL_PARAMETER,
+            )
+        if len(buffer) < 4 + length:
+            return None
+        encoded = bytes(buffer[: 4 + length])
+        del buffer[: 4 + length]
+        return HandshakeMessage(encoded[0], encoded)
+
+    def _limit(self, kind: int) -> int:
+        limits = self._limits
+        if kind == SERVER_HELLO:
+            return limits.hello_size
+        if kind in (ENCRYPTED_EXTENSIONS, CERTIFICATE_REQUEST):
+            return limits.parameters_size
+        if kind == CERTIFICATE:
+            return limits.certificate_size
+        if kind == NEW_SESSION_TICKET:
+            return limits.ticket_size
+        if kind == CERTIFICATE_VERIFY:
+            return 4 + 0x4000 // 8  # the signature of an RSA key of 16384 bits
+        if kind in (FINISHED, KEY_UPDATE):
+            return 64
+        raise unexpected(kind, "any message of a server")
+
+
+def _build(kind: int, body: bytes) -> bytes:
+    return bytes([kind]) + vector(3, body)
+
+
+# From the client ----------------------------------------------------------------------------------------
+
+
+def build_client_hello(
+    random: bytes, session_id: bytes, cipher_suites: tuple[int, ...], extensions: list[tuple[int, bytes]]
+) -> bytes:
+    """RFC 8446 §4.1.2."""
+    return _build(
+        CLIENT_HELLO,
+        b"\x03\x03"
+        + random
+        + vector(1, session_id)
+        + vector(2, uint16_list(cipher_suites))
+        + b"\x01\x00"
+        + ext.build_extensions(extensions),
+    )
+
+
+def build_certificate(request_context: bytes, chain: tuple[bytes, ...]) -> bytes:
+    """RFC 8446 §4.4.2; an empty chain says that there is no certificate."""
+    entries = b"".join(vector(3, der) + vector(2, b"") for der in chain)
+    return _build(CERTIFICATE, vector(1, request_context) + vector(3, entries))
+
+
+def build_certificate_verify(scheme: int, signature: bytes) -> bytes:
+    """RFC 8446 §4.4.3."""
+    return _build(CERTIFICATE_VERIFY, scheme.to_bytes(2, "big") + vector(2, signature))
+
+
+def build_finished(verify_data: bytes) -> bytes:
+    """RFC 8446 §4.4.4."""
+    return _build(FINISHED, verify_data)
+
+
+def build_key_update(request: int) -> bytes:
+    """RFC 8446 §4.6.3."""
+    return _build(KEY_UPDATE, bytes([request]))
+
+
+def certificate_verify_content(side: str, transcript_digest: bytes) -> bytes:
+    """What CertificateVerify signs (RFC 8446 §4.4.3); `side` is "server" or "client"."""
+    return b" " * 64 + f"TLS 1.3, {side} CertificateVerify".encode() + b"\0" + transcript_digest
+
+
+# From the server ----------------------------------------------------------------------------------------
+
+
+class ServerHello(NamedTuple):
+    """RFC 8446 §4.1.3; a HelloRetryRequest is one with a random of its own."""
+
+    legacy_version: int
+    random: bytes
+    session_id: bytes
+    cipher_suite: int
+    extensions: dict[int, bytes]
+
+    @property
+    def is_retry_request(self) -> bool:
+        return self.random == HELLO_RETRY_REQUEST_RANDOM
+
+    @property
+    def name(self) -> str:
+        return "HelloRetryRequest" if self.is_retry_request else "ServerHello"
+
+    @classmethod
+    def parse(cls, message: HandshakeMessage) -> Self:
+        with message.reader() as reader:
+            legacy_version = reader.uint(2)
+            random = reader.take(32)
+            session_id = reader.vector(1)
+            cipher_suite = reader.uint(2)
+            if (compression := reader.uint(1)) != 0:
+                raise reader.error(f"compression method must be 0: {compression}")
+            extensions = {}
+            if reader.remaining:  # servers before TLS 1.2 may leave the whole block out
+                is_retry = random == HELLO_RETRY_REQUEST_RANDOM
+                alert = Alert.ILLEGAL_PARAMETER if is_retry else Alert.DECODE_ERROR
+                extensions = ext.parse_extensions(reader, None, alert)
+        return cls(legacy_version, random, session_id, cipher_suite, extensions)
+
+    def expect_only(self, allowed: Container[int]) -> None:
+        """Refuse extensions but these; not in `parse`, as an older version has others."""
+        for kind in self.extensions:
+            if kind not in allowed:
+                raise PeerMisbehavedError(
+                    f"{self.name}: extension not offered, or not for this message: {kind}",
+                    Alert.UNSUPPORTED_EXTENSION,
+                )
+
+
+def parse_encrypted_extensions(message: HandshakeMessage, offered: Container[int]) -> dict[int, bytes]:
+    """RFC 8446 §4.3.1; extensions that were not offered are refused."""
+    with message.reader() as reader:
+        return ext.parse_extensions(reader, {kind for kind in ext.IN_ENCRYPTED_EXTENSIONS if kind in offered})
+
+
+class CertificateRequest(NamedTuple):
+    """RFC 8446 §4.3.2."""
+
+    signature_schemes: tuple[int, ...]
+    authorities: tuple[bytes, ...]
+
+    @classmethod
+    def parse(cls, message: HandshakeMessage) -> Self:
+        with message.reader() as reader:
+            if reader.vector(1):
+                raise PeerMisbehavedError(
+                    "CertificateRequest: context must be empty in the handshake", Alert.ILLEGAL_PARAMETER
+                )
+            extensions = ext.parse_extensions(reader, None)
+        if ext.SIGNATURE_ALGORITHMS not in extensions:
+            raise PeerMisbehavedError(
+                "CertificateRequest: signature_algorithms missing", Alert.MISSING_EXTENSION
+            )
+        schemes = ext.parse_signature_algorithms(extensions[ext.SIGNATURE_ALGORITHMS])
+        authorities = extensions.get(ext.CERTIFICATE_AUTHORITIES)
+        return cls(schemes, () if authorities is None else ext.parse_certificate_authorities(authorities))
+
+
+class CertificateMessage(NamedTuple):
+    """RFC 8446 §4.4.2: DER certificates as sent, and what was stapled to the first."""
+
+    chain: tuple[bytes, ...]
+    ocsp_response: bytes | None
+    sct_list: bytes | None
+
+    @classmethod
+    def parse(cls, message: HandshakeMessage, offered: Container[int], max_count: int) -> Self:
+        allowed = {kind for kind in ext.IN_CERTIFICATE if kind in offered}
+        chain: list[bytes] = []
+        leaf_extensions: dict[int, bytes] = {}
+        with message.reader() as reader:
+            if reader.vector(1):
+                raise PeerMisbehavedError("Certificate: context must be empty", Alert.ILLEGAL_PARAMETER)
+            with reader.block(3) as entries:
+                while entries.remaining:
+                    if len(chain) == max_count:
+                        raise PeerMisbehavedError(
+                            f"Certificate: too many certificates: over {max_count}", Alert.BAD_CERTIFICATE
+                        )
+                    chain.append(entries.vector(3, 1))
+                    extensions = ext.parse_extensions(entries, allowed)
+                    if len(chain) == 1:
+                        leaf_extensions = extensions
+        if not chain:
+            raise PeerMisbehavedError("Certificate: the server sent no certificate", Alert.DECODE_ERROR)
+        status = leaf_extensions.get(ext.STATUS_REQUEST)
+        scts = leaf_extensions.get(ext.SIGNED_CERTIFICATE_TIMESTAMP)
+        return cls(
+            tuple(chain),
+            None if status is None else ext.parse_certificate_status(status),
+            None if scts is None else ext.parse_sct_list(scts),
+        )
+
+
+class CertificateVerify(NamedTuple):
+    """RFC 8446 §4.4.3."""
+
+    scheme: int
+    signature: bytes
+
+    @classmethod
+    def parse(cls, message: HandshakeMessage) -> Self:
+        with message.reader() as reader:
+            return cls(reader.uint(2), reader.vector(2))
+
+
+class NewSessionTicket(NamedTuple):
+    """RFC 8446 §4.6.1; the lifetime in seconds."""
+
+    lifetime: int
+    age_add: int
+    nonce: bytes
+    ticket: bytes
+    max_early_data_size: int
+
+    @classmethod
+    def parse(cls, message: HandshakeMessage) -> Self:
+        with message.reader() as reader:
+            lifetime, age_add = reader.uint(4), reader.uint(4)
+            nonce = reader.vector(1)
+            ticket = reader.vector(2, 1)
+            extensions = ext.parse_extensions(reader, None, Alert.ILLEGAL_PARAMETER)
+        early_data = extensions.get(ext.EARLY_DATA)
+        return cls(
+            lifetime, age_add, nonce, ticket, 0 if early_data is None else ext.parse_early_data(early_data)
+        )
+
+
+def parse_key_update(message: HandshakeMessage) -> bool:
+    """Whether the server asks for an update of ours, too (RFC 8446 §4.6.3)."""
+    with message.reader() as reader:
+        request = reader.uint(1)
+    if request not in (UPDATE_NOT_REQUESTED, UPDATE_REQUESTED):
+        raise PeerMisbehavedError(
+            f"KeyUpdate: request_update must be 0 or 1: {request}", Alert.ILLEGAL_PARAMETER
+        )
+    return request == UPDATE_REQUESTED

@@ -1,0 +1,162 @@
+"""The ClientHello, and what must be remembered of it: `Offer`.
+
+An offer is made before there is a connection, so that a caller may make it
+while the connect is under way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import crypto
+from . import extensions as ext
+from .config import TlsConfig
+from .errors import UsageError
+from .key_schedule import EarlySecret, Transcript, finished_verify_data
+from .messages import build_client_hello
+
+if TYPE_CHECKING:
+    from .crypto import KeyExchange
+
+
+class Offer:
+    """A ClientHello as sent; `offered` are the extensions that the server may answer."""
+
+    __slots__ = ("config", "encoded", "exchanges", "extensions", "psk", "random", "server_name", "session_id")
+
+    def __init__(
+        self,
+        config: TlsConfig,
+        server_name: str,
+        random: bytes,
+        session_id: bytes,
+        exchanges: tuple[KeyExchange, ...],
+        extensions: list[tuple[int, bytes]],
+        encoded: bytes,
+        psk: EarlySecret | None = None,
+    ) -> None:
+        self.config = config
+        self.server_name = server_name
+        self.random = random
+        self.session_id = session_id
+        self.exchanges = exchanges
+        self.extensions = extensions
+        self.encoded = encoded
+        self.psk = psk
+
+    @property
+    def offered(self) -> set[int]:
+        return {kind for kind, _ in self.extensions}
+
+    def exchange_for(self, group: int) -> KeyExchange | None:
+        """The key pair whose share was sent for this group."""
+        return next((exchange for exchange in self.exchanges if exchange.group == group), None)
+
+    def without_psk(self) -> Offer:
+        """The offer as it stands after a server declined the session."""
+        return Offer(
+            self.config,
+            self.server_name,
+            self.random,
+            self.session_id,
+            self.exchanges,
+            self.extensions,
+            self.encoded,
+        )
+
+    def retried(
+        self, group: int | None, cookie: bytes | None, hash_name: str, transcript: Transcript
+    ) -> Offer:
+        """The second ClientHello (RFC 8446 §4.1.2): another share, the cookie, a new binder, else the same.
+
+        `transcript` has the first ClientHello and the HelloRetryRequest in it.
+        """
+        exchanges = self.exchanges if group is None else crypto.new_key_exchanges((group,))
+        extensions = [
+            (kind, _shares(exchanges) if kind == ext.KEY_SHARE else body)
+            for kind, body in self.extensions
+            if kind not in (ext.PRE_SHARED_KEY, ext.COOKIE)
+        ]
+        if cookie is not None:
+            extensions.append((ext.COOKIE, len(cookie).to_bytes(2, "big") + cookie))
+        offer = Offer(self.config, self.server_name, self.random, self.session_id, exchanges, extensions, b"")
+        # A session under another hash cannot be resumed any more (RFC 8446 §4.1.4).
+        resumable = self.psk is not None and self.psk.hash_name == hash_name
+        offer._finish(transcript if resumable else None, resumable)
+        return offer
+
+    def _finish(self, transcript: Transcript | None, resume: bool) -> None:
+        """Encode, with the session to resume at the end (RFC 8446 §4.2.11)."""
+        suites = self.config.cipher_suites
+        if not resume or self.config.resumption is None:
+            self.encoded = build_client_hello(self.random, self.session_id, suites, self.extensions)
+            return
+        ticket, age = self.config.resumption
+        hash_name = crypto.CIPHER_SUITES[ticket.cipher_suite].hash_name
+        size = crypto.HASH_SIZES[hash_name]
+        self.psk = EarlySecret(hash_name, ticket.resumption_secret)
+        obfuscated_age = (age + ticket.age_add) % (1 << 32)
+
+        def encoded(binder: bytes) -> bytes:
+            body = ext.pre_shared_key(ticket.identity, obfuscated_age, binder)
+            extensions = [*self.extensions, (ext.PRE_SHARED_KEY, body)]
+            return build_client_hello(self.random, self.session_id, suites, extensions)
+
+        # The binder covers the message up to the list of binders (RFC 8446 §4.2.11.2).
+        truncated = encoded(bytes(size))[: -(2 + 1 + size)]
+        if transcript is None:
+            transcript = Transcript(hash_name, b"")
+        digest = transcript.digest_with(truncated)
+        self.encoded = encoded(finished_verify_data(hash_name, self.psk.resumption_binder_secret(), digest))
+        self.extensions = [*self.extensions, (ext.PRE_SHARED_KEY, b"")]
+
+
+def make_offer(config: TlsConfig, server_name: str) -> Offer:
+    """Make key pairs and the first ClientHello; raises `UsageError` for a config that cannot work."""
+    _check(config)
+    random = config.random_bytes(32)
+    session_id = config.random_bytes(32) if config.compatibility_mode else b""
+    exchanges = crypto.new_key_exchanges(config.key_shares)
+    extensions: list[tuple[int, bytes]] = []
+    if config.send_server_name and (name := sni_name(server_name)):
+        extensions.append((ext.SERVER_NAME, ext.server_name(name)))
+    extensions += [
+        (ext.SUPPORTED_GROUPS, ext.supported_groups(config.groups)),
+        (ext.SIGNATURE_ALGORITHMS, ext.signature_algorithms(config.signature_schemes)),
+        (ext.SUPPORTED_VERSIONS, ext.supported_versions()),
+        (ext.PSK_KEY_EXCHANGE_MODES, ext.psk_key_exchange_modes()),
+        (ext.KEY_SHARE, _shares(exchanges)),
+    ]
+    if config.alpn:
+        extensions.append((ext.APPLICATION_LAYER_PROTOCOL_NEGOTIATION, ext.alpn(config.alpn)))
+    if config.request_ocsp:
+        extensions.append((ext.STATUS_REQUEST, ext.status_request()))
+    if config.request_sct:
+        extensions.append((ext.SIGNED_CERTIFICATE_TIMESTAMP, b""))
+    offer = Offer(config, server_name, random, session_id, exchanges, extensions, b"")
+    offer._finish(None, config.resumption is not None)
+    return offer
+
+
+def sni_name(server_name: str) -> str | None:
+    """The name for SNI (RFC 6066 §3), without the dot at its end; None for an address."""
+    name = server_name.removesuffix(".")
+    last = name.rpartition(".")[2]
+    if not name or ":" in name or last.isdigit() or not name.isascii():
+        return None
+    return name
+
+
+def _shares(exchanges: tuple[KeyExchange, ...]) -> bytes:
+    return ext.key_share([(exchange.group, exchange.share) for exchange in exchanges])
+
+
+def _check(config: TlsConfig) -> None:
+    if not config.cipher_suites or not config.groups or not config.signature_schemes:
+        raise UsageError("TlsConfig: cipher suites, groups and signature schemes must not be empty")
+    if not all(group in config.groups for group in config.key_shares):
+        raise UsageError("TlsConfig: a key share for a group that is not offered")
+    if not all(1 <= len(protocol) <= 255 for protocol in config.alpn):
+        raise UsageError("TlsConfig: ALPN names have 1 to 255 octets")
+    if not all(suite in crypto.CIPHER_SUITES for suite in config.cipher_suites):
+        raise UsageError("TlsConfig: unknown cipher suite")

@@ -1,0 +1,177 @@
+"""What a state of the handshake may do to the connection: `Output`."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from . import messages
+from .alerts import Alert
+from .config import TlsConfig
+from .crypto import CipherSuite
+from .errors import PeerMisbehavedError
+from .events import Event, KeyUpdated, MessageTraced
+from .messages import HandshakeMessage, MessageJoiner
+from .record import (
+    ALERT,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    HANDSHAKE,
+    MAX_PLAINTEXT,
+    Buffer,
+    Protection,
+    RecordReader,
+    RecordWriter,
+)
+
+#: The names that curl, after OpenSSL, prints with `-v`.
+_TRACED_NAMES = {
+    messages.CLIENT_HELLO: "Client hello",
+    messages.SERVER_HELLO: "Server hello",
+    messages.NEW_SESSION_TICKET: "Newsession Ticket",
+    messages.ENCRYPTED_EXTENSIONS: "Encrypted Extensions",
+    messages.CERTIFICATE: "Certificate",
+    messages.CERTIFICATE_REQUEST: "Request CERT",
+    messages.CERTIFICATE_VERIFY: "CERT verify",
+    messages.FINISHED: "Finished",
+    messages.KEY_UPDATE: "Key update",
+}
+
+
+class Output:
+    """Records out, events up, keys in: the connection as the states of the handshake see it."""
+
+    __slots__ = (
+        "_client_random",
+        "_has_answered_update",
+        "_has_sent_change_cipher_spec",
+        "config",
+        "events",
+        "joiner",
+        "reader",
+        "sent",
+        "writer",
+    )
+
+    def __init__(self, config: TlsConfig, client_random: bytes) -> None:
+        self.config = config
+        self.reader = RecordReader(config.limits.empty_records)
+        self.writer = RecordWriter()
+        self.joiner = MessageJoiner(config.limits)
+        self.events: deque[Event] = deque()
+        self.sent: list[Buffer] = []
+        self._client_random = client_random
+        self._has_sent_change_cipher_spec = False
+        self._has_answered_update = False
+
+    # Messages
+
+    def send_message(self, encoded: bytes, version: int = 0x0303) -> None:
+        """Send a handshake message; `version` is for the record of the very first (RFC 8446 §5.1)."""
+        if self.writer.protection is None:
+            self.sent.append(self.writer.plaintext(HANDSHAKE, encoded, version))
+        else:
+            self.sent.append(self.writer.seal(HANDSHAKE, encoded))
+        self.trace_message(True, encoded[0])
+
+    def send_change_cipher_spec(self) -> None:
+        """For middleboxes, once (RFC 8446 §D.4)."""
+        if not self._has_sent_change_cipher_spec:
+            self._has_sent_change_cipher_spec = True
+            self.sent.append(self.writer.plaintext(CHANGE_CIPHER_SPEC, b"\x01"))
+            self.trace(True, "TLS change cipher", "Change cipher spec", 1)
+
+    def send_alert(self, alert: Alert) -> None:
+        level = 1 if alert in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED) else 2
+        octets = bytes([level, alert])
+        if self.writer.protection is None:
+            self.sent.append(self.writer.plaintext(ALERT, octets))
+        else:
+            self.sent.append(self.writer.seal(ALERT, octets))
+        self.trace_alert(True, level, alert)
+
+    def send_application_data(self, data: Buffer) -> None:
+        """Seal and send, with new keys whenever the limit of the present ones is reached."""
+        view = memoryview(data).cast("B")
+        limit = self.config.limits.records_per_key
+        while len(view):
+            assert self.writer.protection is not None
+            records = limit - self.writer.protection.sequence
+            if records <= 1:  # the last record is kept for the KeyUpdate itself
+                self.update_write_keys(messages.UPDATE_NOT_REQUESTED)
+                records = max(limit, 2)
+            now = (records - 1) * MAX_PLAINTEXT
+            self.sent.append(self.writer.seal(APPLICATION_DATA, view[:now]))
+            view = view[now:]
+
+    # Keys
+
+    def read_with(self, suite: CipherSuite, secret: bytes) -> None:
+        self.expect_no_leftovers()
+        self.reader.protection = Protection(suite, secret)
+
+    def write_with(self, suite: CipherSuite, secret: bytes) -> None:
+        self.writer.protection = Protection(suite, secret)
+
+    def update_read_keys(self) -> None:
+        self.expect_no_leftovers()
+        assert self.reader.protection is not None
+        self.reader.protection = self.reader.protection.updated()
+        self.events.append(KeyUpdated(outgoing=False))
+
+    def update_write_keys(self, request: int) -> None:
+        """Send a KeyUpdate, and go over to the next keys (RFC 8446 §4.6.3)."""
+        assert self.writer.protection is not None
+        self.send_message(messages.build_key_update(request))
+        self.writer.protection = self.writer.protection.updated()
+        self.events.append(KeyUpdated(outgoing=True))
+
+    def answer_key_update(self) -> None:
+        """Answer as one many requests that came before anything was taken to be sent."""
+        if not self._has_answered_update:
+            self._has_answered_update = True
+            self.update_write_keys(messages.UPDATE_NOT_REQUESTED)
+
+    def log_secret(self, label: str, secret: bytes) -> None:
+        """Give a line of an SSLKEYLOGFILE (draft-ietf-tls-keylogfile) to who asked for it."""
+        if self.config.key_log is not None:
+            self.config.key_log(f"{label} {self._client_random.hex()} {secret.hex()}")
+
+    def data_to_send(self) -> list[Buffer]:
+        sent, self.sent = self.sent, []
+        self._has_answered_update = False
+        return sent
+
+    # News
+
+    def trace_message(self, outgoing: bool, kind: int) -> None:
+        if self.config.trace:
+            name = _TRACED_NAMES.get(kind, "Unknown")
+            self.trace(outgoing, "TLS handshake", name, kind)
+
+    def trace_alert(self, outgoing: bool, level: int, code: int) -> None:
+        if self.config.trace:
+            self.trace(outgoing, "TLS alert", _alert_name(code).replace("_", " "), level << 8 | code)
+
+    def trace(self, outgoing: bool, content: str, name: str, number: int) -> None:
+        if self.config.trace:
+            self.events.append(MessageTraced(outgoing, content, name, number))
+
+    def next_message(self) -> HandshakeMessage | None:
+        message = self.joiner.next_message()
+        if message is not None:
+            self.trace_message(False, message.kind)
+        return message
+
+    def expect_no_leftovers(self) -> None:
+        """RFC 8446 §5.1: messages must not span key changes."""
+        if not self.joiner.is_empty:
+            raise PeerMisbehavedError(
+                "handshake: octets left over before a key change", Alert.UNEXPECTED_MESSAGE
+            )
+
+
+def _alert_name(code: int) -> str:
+    try:
+        return Alert(code).name.lower()
+    except ValueError:
+        return "unknown"
