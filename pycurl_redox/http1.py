@@ -19,9 +19,8 @@ import h11
 
 from pycurl_redox import errors
 from pycurl_redox.stream import Buffer, ByteStream
-from tcpip.errors import StackError, TimedOutError
+from tcpip.errors import TimedOutError
 from tcpip.scheduler import Signal
-from tls.errors import TlsError
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -53,6 +52,9 @@ class Body(Protocol):
 
 class Observer:
     """Sees what passes on the wire; this one looks away."""
+
+    is_tunnel = False
+    """Set while heads are a proxy's answers to CONNECT."""
 
     def header_out(self, data: bytes) -> None: ...
     def data_out(self, data: Buffer) -> None: ...
@@ -153,6 +155,7 @@ class HttpConnection:
         self.exchanges = 0
         self.received = bytearray()
         self._head_octets = 0
+        self.body_sent = 0
 
     @property
     def is_stale(self) -> bool:
@@ -169,6 +172,7 @@ class HttpConnection:
         """
         self.exchanges += 1
         self._head_octets = 0
+        self.body_sent = 0
         machine = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         head_out = _write_head(machine, request)
         upload = _Upload(self, machine, request)
@@ -471,7 +475,7 @@ class _Upload:
         try:
             while not self.is_done:
                 await stream.write(self._next_piece(), deadline)
-        except (StackError, TlsError, errors.FetchError) as error:
+        except Exception as error:  # whatever it is, `finished` raises it where the response is waited for
             self._error = error
         finally:
             self._changed.fire()
@@ -497,6 +501,7 @@ class _Upload:
             ended = body.is_at_end
         pieces: list[Buffer] = []
         if len(data):
+            self.connection.body_sent += len(data)
             self.connection.observer.data_out(data)
             pieces = [b"%x\r\n" % len(data), data, b"\r\n"] if self._request.is_chunked else [data]
         if ended:

@@ -1,0 +1,97 @@
+"""The command: arguments in, exit code out.
+
+`main` reads the command line and answers what needs no network; `command`
+does the transfers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from pycurl_redox import errors
+from pycurl_redox.options import CommandLine, read_command_line
+
+if TYPE_CHECKING:
+    from pycurl_redox.dial import NetworkLike
+
+NetworkFactory = Callable[[str], "NetworkLike"]
+
+INTERRUPTED = 130
+"""128 + SIGINT, what a shell shows for a curl that Ctrl-C has ended."""
+
+
+def main(arguments: Sequence[str] | None = None, network_factory: NetworkFactory | None = None) -> int:
+    """Run the command and return its exit code."""
+    if arguments is None:
+        arguments = sys.argv[1:]
+    try:
+        return _run(arguments, network_factory or _open_network)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return errors.WriteFailedError.exit_code
+
+
+def _run(arguments: Sequence[str], network_factory: NetworkFactory) -> int:
+    try:
+        line = read_command_line(arguments, os.environ)
+    except errors.UsageError as error:
+        sys.stderr.write("".join(error.messages) + error.report())
+        return error.exit_code
+    if line.action != "run":
+        sys.stderr.write("".join(line.messages))
+        return _answer(line)
+    from pycurl_redox.command import Command
+
+    stderr = _open_stderr(line.config.stderr)
+    stderr.write("".join(line.messages))
+    command = Command(line, os.environ, network_factory, stderr)
+    try:
+        return command.run()
+    finally:
+        command.close()
+
+
+def _answer(line: CommandLine) -> int:
+    """--help, --manual and --version."""
+    if line.action == "version":
+        from pycurl_redox.version import version_text
+
+        sys.stdout.write(version_text())
+    elif line.action == "help":
+        from pycurl_redox.help import help_text
+
+        sys.stdout.write(help_text(line.config.help_category))
+    else:
+        sys.stdout.write("built-in manual was disabled at build-time\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _open_stderr(path: str | None) -> TextIO:
+    if path is None:
+        return sys.stderr
+    if path == "-":
+        return sys.stdout
+    try:
+        return open(path, "w", encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        from pycurl_redox.messages import warning
+
+        sys.stderr.write(warning(f"Failed to open {path}!"))
+        return sys.stderr
+
+
+def _open_network(nic: str) -> NetworkLike:
+    from pycurl_redox.network import open_network
+
+    return open_network(nic)
+
+
+def _forget_stdout() -> None:
+    """Nobody reads any more: the interpreter must not fail again when it flushes."""
+    sys.stdout = open(os.devnull, "w")

@@ -1,0 +1,146 @@
+"""A connection from nothing to ready: address, TCP, tunnel, TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pycurl_redox import dial, errors
+from pycurl_redox.http1 import HttpConnection, Observer
+from pycurl_redox.pool import Route
+from tcpip.errors import ResolveError, StackError, TimedOutError
+from tcpip.wire.address import IpAddress
+
+if TYPE_CHECKING:
+    from pycurl_redox.dial import Endpoint, NetworkLike
+    from pycurl_redox.tls_settings import TlsSettings
+    from tls.events import HandshakeCompleted
+
+Resolve = Callable[[str, int], list[IpAddress] | None]
+
+
+class Times:
+    """When each step was done, on the network's clock; None: not come to."""
+
+    __slots__ = ("connected", "first_byte", "resolved", "secured", "sent")
+
+    def __init__(self) -> None:
+        self.resolved: float | None = None
+        self.connected: float | None = None
+        self.secured: float | None = None
+        self.sent: float | None = None
+        self.first_byte: float | None = None
+
+
+class Connection(HttpConnection):
+    """An HTTP connection that knows where it leads, and how it came to be."""
+
+    def __init__(self, endpoint: Endpoint, route: Route, number: int, observer: Observer) -> None:
+        super().__init__(endpoint, observer)
+        self.endpoint = endpoint
+        self.route = route
+        self.number = number
+        self.tls: HandshakeCompleted | None = None
+        self.handshake_seconds = 0.0
+
+    @property
+    def name(self) -> str:
+        """Whom it leads to at first, in curl's notes."""
+        return self.route.proxy.host if self.route.proxy else self.route.dial_host
+
+    def abort(self) -> None:
+        self.is_reusable = False
+        self.stream.abort()
+
+    async def close(self, deadline: float | None) -> None:
+        """Say good-bye in order; a peer that does not listen is left."""
+        self.is_reusable = False
+        try:
+            await self.stream.close(deadline)
+        except Exception:  # nobody is left to be told
+            self.stream.abort()
+
+
+async def connect(
+    network: NetworkLike,
+    route: Route,
+    number: int,
+    observer: Observer,
+    times: Times,
+    deadline: float | None,
+    resolve_rules: Resolve,
+    head_start: float = dial.HEAD_START,
+) -> Connection:
+    """Reach the proxy or the host by TCP; tunnel and TLS are laid on later."""
+    proxy = route.proxy
+    host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
+    began = network.now()
+    addresses = resolve_rules(host, port) or await _resolve(network, host, route, began, deadline, observer)
+    times.resolved = network.now()
+    try:
+        endpoint = await dial.dial(network, addresses, port, deadline, observer.note, head_start)
+    except TimedOutError as error:
+        waited = _milliseconds(network.now() - began)
+        if deadline is not None and network.now() >= deadline:
+            observer.note(f"Connection timed out after {waited} milliseconds")
+            raise errors.connection_timed_out(waited) from error
+        raise errors.connect_failed(host, port, waited) from error
+    except StackError as error:
+        failure = errors.connect_failed(host, port, _milliseconds(network.now() - began))
+        observer.note(str(failure))
+        raise failure from error
+    times.connected = network.now()
+    address, remote_port = endpoint.remote
+    observer.note(f"Connected to {host} ({address}) port {remote_port} (#{number})")
+    return Connection(endpoint, route, number, observer)
+
+
+async def _resolve(
+    network: NetworkLike, host: str, route: Route, began: float, deadline: float | None, observer: Observer
+) -> list[IpAddress]:
+    try:
+        literal = IpAddress.parse(host.partition("%")[0])
+        if route.family in (0, literal.version):
+            return [literal]
+    except ValueError:
+        pass
+    refused = errors.proxy_resolve_failed if route.proxy else errors.resolve_failed
+    try:
+        addresses = await network.resolve(host, route.family, deadline)
+    except TimedOutError as error:
+        raise errors.resolving_timed_out(_milliseconds(network.now() - began)) from error
+    except (ResolveError, ValueError) as error:
+        observer.note(str(refused(host)))
+        raise refused(host) from error
+    if not addresses:
+        observer.note(str(refused(host)))
+        raise refused(host)
+    return addresses
+
+
+async def secure(
+    connection: Connection,
+    settings: TlsSettings,
+    observer: Any,
+    times: Times,
+    now: Callable[[], float],
+    deadline: float | None,
+) -> None:
+    """Lay TLS over the stream."""
+    from pycurl_redox.tls_stream import TlsStream
+
+    client = settings.client(connection.route.host, observer)
+    stream = TlsStream(connection.stream, client, settings.on_event(observer))
+    began = now()
+    try:
+        connection.tls = await stream.handshake(deadline)
+    except TimedOutError as error:
+        raise errors.OperationTimedOutError("SSL connection timeout") from error
+    connection.stream = stream
+    times.secured = now()
+    connection.handshake_seconds = times.secured - began
+    settings.completed(connection, observer)
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)

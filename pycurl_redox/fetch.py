@@ -1,0 +1,542 @@
+"""One transfer, from its URL to its final response: a coroutine.
+
+    incoming = await fetcher.fetch(transfer)
+    while chunk := await incoming.read():
+        ...
+
+resolve, connect, tunnel, TLS, exchange; then again, as long as redirects and
+challenges say so.  Errors of the layers below become `FetchError` here and
+nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycurl_redox import connection as connections
+from pycurl_redox import errors
+from pycurl_redox.connection import Connection, Times
+from pycurl_redox.http1 import Head, Policy, Request, Response
+from pycurl_redox.login import Login
+from pycurl_redox.pool import Pool, Route
+from pycurl_redox.request import Credentials, compose, compose_connect, method_word
+from pycurl_redox.stream import Buffer
+from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
+from tcpip.errors import PeerResetError, StackError, TimedOutError
+
+if TYPE_CHECKING:
+    from pycurl_redox.decode import Decoder
+    from pycurl_redox.dial import NetworkLike
+    from pycurl_redox.routing import Routing
+    from pycurl_redox.tls_settings import TlsSettings
+
+DRAIN_LIMIT = 1024 * 1024
+"""Octets of a body that nobody wants, read so that the connection can be used again."""
+
+MAX_CHALLENGES = 10
+"""Rounds of authentication on one URL; an honest server needs one, or two with a stale nonce."""
+
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Fetcher:
+    """What transfers share: the network, the connections, what is known of routes and trust."""
+
+    def __init__(self, network: NetworkLike, pool: Pool, routing: Routing, tls: TlsSettings) -> None:
+        self.network = network
+        self.pool = pool
+        self.routing = routing
+        self.tls = tls
+
+    async def fetch(self, transfer: Transfer) -> Incoming:
+        """Return the final response, its body still to be read; FetchError with curl's exit code."""
+        return await Session(self, transfer).run()
+
+    async def close(self) -> None:
+        """Let go of the connections that rest."""
+        for connection in self.pool.take_all():
+            await connection.close(self.network.now() + 1.0)
+
+
+class Session:
+    """One transfer on its way."""
+
+    def __init__(self, fetcher: Fetcher, transfer: Transfer) -> None:
+        self.fetcher = fetcher
+        self.transfer = transfer
+        self.network = fetcher.network
+        self.observer = transfer.observer
+        config = transfer.config
+        self.began = self.network.now()
+        self.deadline = self.began + config.max_time if config.max_time else None
+        self.times = Times()
+        self.login = Login(config.auth, *fetcher.routing.credentials(transfer))
+        self.proxy_login = Login(0)
+        self.expects = True
+        self.challenges = 0
+        self.policy = Policy(
+            http09_allowed=config.http09_allowed,
+            ignore_content_length=config.ignore_content_length,
+            raw=config.raw,
+            continue_wait=config.expect100_timeout,
+        )
+
+    async def run(self) -> Incoming:
+        result = self.transfer.result
+        result.began = self.began
+        if self.transfer.body is not None:
+            result.to_upload = self.transfer.body.length
+        while True:
+            connection, response = await self._hop()
+            if not await self._goes_on(connection, response):
+                return self._deliver(connection, response)
+
+    # ---- one hop
+
+    async def _hop(self) -> tuple[Connection, Response]:
+        """Send the request and read the head; a kept connection that turns out dead is replaced, once."""
+        transfer, result = self.transfer, self.transfer.result
+        route = self.fetcher.routing.route(transfer)
+        self.proxy_login = self._proxy_login(route)
+        while True:
+            connection = self._reused(route) or await self._connect(route)
+            is_fresh = connection.exchanges == 0
+            self._note_connection(connection)
+            request = self._request(route)
+            result.method = request.method.decode("latin-1")
+            try:
+                response = await self._exchange(connection, request)
+            except (errors.EmptyReplyError, PeerResetError) as error:
+                self._drop(connection)
+                if is_fresh:
+                    raise self._translated(error) from error
+                self.observer.note("Connection died, retrying a fresh connect (retry count: 1)")
+                self._rewind()
+            except BaseException as error:
+                self._drop(connection)
+                raise self._translated(error) from error
+            else:
+                return connection, response
+
+    async def _exchange(self, connection: Connection, request: Request) -> Response:
+        result, now = self.transfer.result, self.network.now
+        connection.observer = self.observer
+        self._mark("pre_transfer")
+        response = await connection.exchange(
+            request, self.policy, self._read_deadline(), now, self.network.spawn
+        )
+        self._mark("start_transfer")
+        result.uploaded = connection.body_sent
+        head = response.head
+        result.heads.append(head)
+        result.status = head.status
+        result.http_version = head.http_version
+        self._take_cookies(head)
+        if response.upload_cut_short:
+            self.observer.note("HTTP error before end of send, stop sending")
+        return response
+
+    def _take_cookies(self, head: Head) -> None:
+        jar, url = self.transfer.cookies, self.transfer.url
+        if jar is None:
+            return
+        from pycurl_redox.cookies import is_secure_context
+        from tcpip.clock import wall_clock
+
+        jar.begin_response()
+        for value in _values(head, b"set-cookie"):
+            text = jar.receive(
+                value,
+                self.transfer.cookie_host(),
+                url.path,
+                is_secure=is_secure_context(url.scheme, url.host),
+                now=int(wall_clock()),
+            )
+            if text:
+                self.observer.note(text)
+
+    def _request(self, route: Route) -> Request:
+        transfer = self.transfer
+        trusted = self.fetcher.routing.is_trusted(transfer)
+        target = transfer.config.request_target or transfer.url.target
+        method = method_word(transfer)
+        credentials = Credentials()
+        if trusted:
+            credentials.host = self.login.authorization(method, target)
+        if route.sends_absolute_targets:
+            credentials.proxy = self.proxy_login.authorization(method, target)
+        if transfer.method in ("POST", "PUT"):
+            credentials.is_negotiating = (trusted and self.login.is_negotiating) or (
+                route.sends_absolute_targets and self.proxy_login.is_negotiating
+            )
+        request = compose(
+            transfer,
+            credentials,
+            absolute=route.sends_absolute_targets,
+            trusted=trusted,
+            expects=self.expects,
+        )
+        return request
+
+    # ---- connections
+
+    def _reused(self, route: Route) -> Connection | None:
+        connection = self.fetcher.pool.take(route)
+        if connection is not None:
+            kind = "proxy" if route.proxy else "host"
+            self.observer.note(f"Found bundle for host: {hex(id(connection))} [serially]")
+            self.observer.note("Can not multiplex, even if we wanted to")
+            self.observer.note(
+                f"Re-using existing connection #{connection.number} with {kind} {connection.name}"
+            )
+            connection.observer = self.observer
+        return connection
+
+    async def _connect(self, route: Route) -> Connection:
+        config, result = self.transfer.config, self.transfer.result
+        deadline = self._earliest(
+            self.network.now() + (config.connect_timeout or CONNECT_TIMEOUT), self.deadline
+        )
+        head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
+        times = self.times
+        number = self.fetcher.pool.next_number()
+        try:
+            connection = await connections.connect(
+                self.network,
+                route,
+                number,
+                self.observer,
+                times,
+                deadline,
+                self.fetcher.routing.fixed_addresses,
+                head_start,
+            )
+        except errors.FetchError:
+            self.observer.note(f"Closing connection {number}")
+            raise
+        finally:
+            result.name_lookup = (times.resolved or self.began) - self.began
+        result.connects += 1
+        self._mark("connect")
+        self._note_connection(connection)
+        try:
+            if route.is_tunnel:
+                connection = await self._tunnel(connection, route, deadline)
+            if route.scheme == "https":
+                await connections.secure(
+                    connection, self.fetcher.tls, self.observer, times, self.network.now, deadline
+                )
+                self._mark("app_connect")
+        except BaseException as error:
+            self._drop(connection)
+            raise self._translated(error) from error
+        return connection
+
+    async def _tunnel(self, connection: Connection, route: Route, deadline: float) -> Connection:
+        """RFC 9110 §9.3.6, with as many rounds as the proxy's challenges take."""
+        transfer, result = self.transfer, self.transfer.result
+        assert route.proxy is not None
+        host, port = route.dial_host, route.dial_port
+        self.observer.note("allocate connect buffer")
+        for _ in range(MAX_CHALLENGES):
+            name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            self.observer.note(f"Establish HTTP proxy tunnel to {name}")
+            authorization = self.proxy_login.authorization("CONNECT", name)
+            request = compose_connect(transfer, host, port, authorization, route.proxy.is_http10)
+            self.observer.is_tunnel = True
+            try:
+                response = await connection.exchange(
+                    request, Policy(), deadline, self.network.now, self.network.spawn
+                )
+            finally:
+                self.observer.is_tunnel = False
+            head = response.head
+            result.connect_status = head.status
+            if 200 <= head.status < 300:
+                self.observer.note("CONNECT phase completed")
+                self.observer.note(f"CONNECT tunnel established, response {head.status}")
+                connection.exchanges = 0
+                connection.is_reusable = True
+                return connection
+            if head.status != 407 or not self.proxy_login.challenged(_values(head, b"proxy-authenticate")):
+                break
+            await response.drain(deadline, DRAIN_LIMIT)
+            if not connection.is_reusable:
+                connection = await self._again(connection, route, deadline)
+        self.observer.note(f"CONNECT tunnel failed, response {head.status}")
+        raise errors.ReceiveFailedError(f"CONNECT tunnel failed, response {head.status}")
+
+    async def _again(self, connection: Connection, route: Route, deadline: float) -> Connection:
+        """A proxy that closes after its challenge is dialled again."""
+        self._drop(connection)
+        return await connections.connect(
+            self.network,
+            route,
+            self.fetcher.pool.next_number(),
+            self.observer,
+            self.times,
+            deadline,
+            self.fetcher.routing.fixed_addresses,
+        )
+
+    def _note_connection(self, connection: Connection) -> None:
+        result = self.transfer.result
+        address, port = connection.endpoint.remote
+        result.remote = (str(address), port)
+        address, port = connection.endpoint.local
+        result.local = (str(address), port)
+        result.tls = connection.tls
+        result.proxy_used = connection.route.proxy is not None
+
+    def _drop(self, connection: Connection) -> None:
+        self.observer.note(f"Closing connection {connection.number}")
+        connection.abort()
+
+    # ---- after a head
+
+    async def _goes_on(self, connection: Connection, response: Response) -> bool:
+        """Decide whether another request follows, and prepare it."""
+        head, transfer = response.head, self.transfer
+        if head.status == 417 and self.expects and transfer.body is not None:
+            self.expects = False
+            self._rewind()
+        elif self._answers_challenge(connection, head):
+            self._rewind()
+        elif not self._follows(head):
+            return False
+        self.observer.note("Ignoring the response-body")
+        await self._let_go(connection, response)
+        self.observer.note(f"Issue another request to this URL: '{transfer.url.text()}'")
+        return True
+
+    def _answers_challenge(self, connection: Connection, head: Head) -> bool:
+        if self.challenges >= MAX_CHALLENGES:
+            return False
+        again = False
+        if head.status == 401 and self.fetcher.routing.is_trusted(self.transfer):
+            again = self.login.challenged(_values(head, b"www-authenticate"))
+        elif head.status == 407 and connection.route.sends_absolute_targets:
+            again = self.proxy_login.challenged(_values(head, b"proxy-authenticate"))
+        elif head.status < 300 and self._held_back_body():
+            again = True  # the server never asked: now in earnest
+            self.login.settle()
+            self.proxy_login.settle()
+        self.challenges += again
+        return again
+
+    def _held_back_body(self) -> bool:
+        if self.transfer.method not in ("POST", "PUT"):
+            return False
+        return self.login.is_negotiating or self.proxy_login.is_negotiating
+
+    def _follows(self, head: Head) -> bool:
+        """Take a redirect if there is one, and if the user follows them."""
+        transfer, result = self.transfer, self.transfer.result
+        location = head.header(b"location")
+        if not 300 <= head.status < 400 or not location:
+            return False
+        from pycurl_redox import redirect
+
+        if not transfer.config.location:
+            result.redirect_url = redirect.shown(transfer, location)
+            return False
+        if 0 <= transfer.config.max_redirs <= result.redirects:
+            result.redirect_url = redirect.shown(transfer, location)
+            raise errors.too_many_redirects(transfer.config.max_redirs)
+        redirect.follow(transfer, head.status, location, self.observer)
+        result.redirects += 1
+        result.redirect_time = self.network.now() - self.began
+        self.expects = True
+        self.challenges = 0
+        self.login = Login(transfer.config.auth, *self.fetcher.routing.credentials(transfer))
+        return True
+
+    async def _let_go(self, connection: Connection, response: Response) -> None:
+        """Read what is left of a body that nobody wants, and keep the connection if that was little."""
+        try:
+            drained = await response.drain(self._read_deadline(), DRAIN_LIMIT)
+        except (errors.FetchError, StackError):
+            drained = False
+        if drained and connection.is_reusable:
+            self.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
+            self.fetcher.pool.give(connection)
+        else:
+            self._drop(connection)
+
+    def _rewind(self) -> None:
+        body = self.transfer.body
+        if body is not None:
+            body.rewind()
+
+    def _deliver(self, connection: Connection, response: Response) -> Incoming:
+        incoming = Incoming(self, connection, response)
+        try:
+            incoming.check_head()
+        except BaseException:
+            self._drop(connection)
+            raise
+        return incoming
+
+    # ---- time and blame
+
+    def _read_deadline(self) -> float | None:
+        timeout = self.transfer.read_timeout
+        return self._earliest(self.network.now() + timeout, self.deadline) if timeout else self.deadline
+
+    @staticmethod
+    def _earliest(one: float, other: float | None) -> float:
+        return one if other is None else min(one, other)
+
+    def _mark(self, step: str) -> None:
+        setattr(self.transfer.result, step, self.network.now() - self.began)
+
+    def _proxy_login(self, route: Route) -> Login:
+        if route.proxy is None or self.proxy_login.allowed:
+            return self.proxy_login
+        return Login(self.fetcher.routing.proxy_auth(), route.proxy.user, route.proxy.password)
+
+    def translated(self, error: BaseException) -> BaseException:
+        return self._translated(error)
+
+    def _translated(self, error: BaseException) -> BaseException:
+        """The one place where errors of lower layers become ours."""
+        if isinstance(error, TimedOutError):
+            result = self.transfer.result
+            waited = int((self.network.now() - self.began) * 1000)
+            return errors.operation_timed_out(waited, result.downloaded, result.expected)
+        if isinstance(error, PeerResetError):
+            return errors.ReceiveFailedError("Recv failure: Connection reset by peer")
+        if isinstance(error, StackError):
+            return errors.ReceiveFailedError(str(error))
+        if isinstance(error, errors.FetchError) or not isinstance(error, Exception):
+            return error
+        from pycurl_redox import tls_settings
+
+        return tls_settings.translated(error)
+
+
+class Incoming:
+    """A final response: its head, and its body as the caller takes it."""
+
+    def __init__(self, session: Session, connection: Connection, response: Response) -> None:
+        self._session = session
+        self._connection = connection
+        self._response = response
+        self._decoder: Decoder | None = None
+        self._is_ignored = False
+        self._is_finished = False
+        self.head = response.head
+        self.is_unmet = False
+        """True when a time condition says that there is nothing new."""
+        self.result = session.transfer.result
+
+    def check_head(self) -> None:
+        """Find out from the head whether the body is wanted; FetchError when the transfer ends here."""
+        config, head, result = self._session.transfer.config, self.head, self.result
+        start = self._session.transfer.resume_from
+        result.expected = self._response.content_length
+        if config.fail and head.status >= 400 and not (start and head.status == 416):
+            raise errors.http_returned(head.status)
+        if start and self._session.transfer.method == "GET":
+            if head.status == 416:
+                self._is_ignored = True
+            elif _range_start(head) != start:
+                raise errors.RangeError("HTTP server doesn't seem to support byte ranges. Cannot resume.")
+        if config.max_filesize and (result.expected or 0) > config.max_filesize:
+            raise errors.FileSizeExceededError("Maximum file size exceeded")
+        self.is_unmet = bool(config.time_condition) and head.status == 304
+        if config.time_condition and not config.range and head.status != 304:
+            self._check_time(config.time_condition, config.condition_time)
+        if not config.raw:
+            self._choose_decoder()
+
+    async def read(self) -> Buffer:
+        """Return the next octets, decoded, empty at the end; a view is good until the next call."""
+        if self._is_finished:
+            return b""
+        session = self._session
+        try:
+            while True:
+                data = await self._response.read(session._read_deadline())
+                if not len(data):
+                    tail = self._decoder.finish() if self._decoder else b""
+                    self._finish()
+                    return tail
+                if self._is_ignored:
+                    continue
+                self._count(len(data))
+                if self._decoder is None:
+                    return data
+                if decoded := self._decoder.decode(data):
+                    return decoded
+        except BaseException as error:
+            self._is_finished = True
+            session._drop(self._connection)
+            session._mark("total")
+            raise session.translated(error) from error
+
+    def close(self) -> None:
+        """Give up the rest of the body, and the connection with it."""
+        if not self._is_finished:
+            self._is_finished = True
+            self._session._drop(self._connection)
+            self._session._mark("total")
+
+    def _finish(self) -> None:
+        self._is_finished = True
+        session, connection = self._session, self._connection
+        if connection.is_reusable:
+            session.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
+            session.fetcher.pool.give(connection)
+        else:
+            session._drop(connection)
+        session._mark("total")
+
+    def _count(self, octets: int) -> None:
+        self.result.downloaded += octets
+        limit = self._session.transfer.config.max_filesize
+        if limit and self.result.downloaded > limit:
+            raise errors.FileSizeExceededError("Maximum file size exceeded")
+
+    def _choose_decoder(self) -> None:
+        codings: list[bytes] = []
+        if self._session.transfer.config.compressed:
+            codings += _values(self.head, b"content-encoding")
+        codings += _values(self.head, b"transfer-encoding")
+        words = [w.strip().lower().decode("latin-1") for v in codings for w in v.split(b",")]
+        words = [w for w in words if w not in ("", "chunked", "identity", "none")]
+        if words:
+            from pycurl_redox.decode import Decoder
+
+            self._decoder = Decoder(words)
+
+    def _check_time(self, condition: str, moment: int) -> None:
+        """RFC 9110 §13.1.3, for servers that know no conditions."""
+        from pycurl_redox.dates import parse_date
+
+        value = self.head.header(b"last-modified")
+        modified = parse_date(value.decode("latin-1")) if value else None
+        if not modified or not moment:
+            return
+        if condition == "if-unmodified-since":
+            is_wanted = modified < moment
+        else:
+            is_wanted = modified > moment
+        if not is_wanted:
+            words = "old" if condition == "if-unmodified-since" else "new"
+            self._session.observer.note(f"The requested document is not {words} enough")
+            self.is_unmet = True
+            self._response.is_complete = True
+            self._connection.is_reusable = False
+            self.result.status = 304
+
+
+def _values(head: Head, name: bytes) -> list[bytes]:
+    return [value for key, value in head.headers if key == name]
+
+
+def _range_start(head: Head) -> int:
+    """RFC 9110 §14.4: where the part begins that came; -1 when none did."""
+    value = (head.header(b"content-range") or b"").strip()
+    digits = value.lower().removeprefix(b"bytes").strip(b" :=").partition(b"-")[0]
+    return int(digits) if digits.isdigit() else -1

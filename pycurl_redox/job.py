@@ -1,0 +1,310 @@
+"""One transfer of the command: prepared, run, run again, and told of."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, BinaryIO
+
+from pycurl_redox import errors
+from pycurl_redox.option_actions import method_note, settle_method
+from pycurl_redox.output import FileNotOpenError, Output
+from pycurl_redox.reporter import Reporter
+from pycurl_redox.request import FORM_URLENCODED
+from pycurl_redox.transfer import Transfer
+from pycurl_redox.upload import BytesBody, FileBody, IterableBody
+from pycurl_redox.url import Url, add_upload_name, append_query, parse_url, remote_name
+from tcpip.scheduler import sleep_until
+
+if TYPE_CHECKING:
+    from pycurl_redox.command import Command, OperationSetup
+    from pycurl_redox.config import UrlNode
+    from pycurl_redox.fetch import Incoming
+    from pycurl_redox.http1 import Body
+
+RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
+FIRST_RETRY_DELAY = 1.0
+LAST_RETRY_DELAY = 600.0
+
+
+class Job:
+    """Everything between one URL of the command line and its exit code."""
+
+    def __init__(
+        self,
+        command: Command,
+        setup: OperationSetup,
+        node: UrlNode,
+        url: str,
+        values: tuple[str, ...],
+        upload: str | None,
+    ) -> None:
+        self.command = command
+        self.setup = setup
+        self.config = setup.config
+        self.network = None
+        self.url_text = url
+        self._node = node
+        self._values = values
+        self._upload = upload
+        self._upload_file: BinaryIO | None = None
+        self._dump: BinaryIO | None = None
+        self.output = Output(None)
+        self.retries_left = self.config.retry
+
+    def run(self) -> int:
+        """Do the transfer; errors are reported here, the exit code says what they were."""
+        try:
+            transfer = self._prepare()
+        except errors.UsageError:
+            raise
+        except errors.FetchError as error:
+            self.command.complain(error)
+            return error.exit_code
+        exit_code = 0
+        try:
+            exit_code = self.command.network.run(self._perform(transfer))
+        except KeyboardInterrupt:
+            self.output.close()
+            raise
+        finally:
+            self._clean_up()
+        return exit_code
+
+    # ---- before
+
+    def _prepare(self) -> Transfer:
+        config, command = self.config, self.command
+        method = settle_method(config, command.warn, uploads=self._upload is not None)
+        text = method_note(config, method, command.config.verbose)
+        if text and not command.config.silent:
+            command.stderr.write(text)
+        if self._upload is not None and self._upload not in ("-", "."):
+            self.url_text = add_upload_name(self.url_text, self._upload)
+        if config.query:
+            self.url_text = append_query(self.url_text, config.query)
+        url = parse_url(
+            self.url_text,
+            default_scheme=config.proto_default,
+            path_as_is=config.path_as_is,
+            allow_user=not config.disallow_username_in_url,
+        )
+        if config.proto is not None and url.scheme not in config.proto:
+            raise errors.protocol_not_supported(url.scheme)
+        self.output = self._choose_output(url)
+        body, content_type = self._body(method)
+        self._dump = self._open_dump()
+        reporter = Reporter(config, self.output, self._dump, command.open_tracer())
+        transfer = Transfer(
+            config,
+            url,
+            method,
+            body=body,
+            content_type=content_type,
+            observer=reporter,
+            cookies=command.cookies,
+        )
+        self._resume(transfer)
+        reporter.result = transfer.result
+        transfer.result.referer = config.referer
+        return transfer
+
+    def _choose_output(self, url: Url) -> Output:
+        config, node = self.config, self._node
+        path = node.output
+        if node.remote_name:
+            path = remote_name(self.url_text)
+            if not path and not config.remote_header_name:
+                raise errors.WriteFailedError("Remote file name has no length!")
+        elif path and self._values:
+            from pycurl_redox.glob import output_name
+
+            path = output_name(path, self._values)
+        if path == "-" or path is None:
+            return Output(None)
+        if config.output_dir:
+            path = os.path.join(config.output_dir, path)
+        output = Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
+        output.mode = config.create_file_mode
+        return output
+
+    def _body(self, method: str) -> tuple[Body | None, str | None]:
+        config = self.config
+        if self._upload is not None:
+            return self._upload_body(self._upload), None
+        if config.form is not None:
+            from pycurl_redox.multipart import build_form
+
+            form = build_form(config.form, _random_hex, escape=config.form_escape)
+            make = form.__iter__ if form.can_rewind else iter(form)
+            return IterableBody(make, form.length), form.content_type
+        if method == "POST" and config.data is not None:
+            content_type = "application/json" if config.json else FORM_URLENCODED
+            return BytesBody(config.data), content_type
+        return None, None
+
+    def _upload_body(self, path: str) -> Body:
+        if path in ("-", "."):
+            return FileBody(sys.stdin.buffer, None)
+        start = max(0, self.config.continue_at or 0)
+        try:
+            self._upload_file = file = open(path, "rb")
+            size = os.fstat(file.fileno()).st_size if os.path.isfile(path) else None
+        except OSError:
+            raise errors.UsageError(f"Can't open '{path}'!", 26) from None
+        return FileBody(file, None if size is None else max(0, size - start), start)
+
+    def _open_dump(self) -> BinaryIO | None:
+        path = self.config.dump_header
+        if path is None:
+            return None
+        if path == "-":
+            return open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
+        try:
+            return open(path, "ab" if path in self.command.dumped else "wb", buffering=0)
+        except OSError:
+            raise errors.WriteFailedError(f"Failed to open {path}") from None
+        finally:
+            self.command.dumped.add(path)
+
+    def _resume(self, transfer: Transfer) -> None:
+        at = self.config.continue_at
+        if at is None:
+            return
+        if at == -1:
+            path = self.output.path
+            at = os.path.getsize(path) if path and os.path.isfile(path) and self._upload is None else 0
+        transfer.resume_from = at
+        self.output.appends = True
+
+    # ---- the transfer
+
+    async def _perform(self, transfer: Transfer) -> int:
+        network = self.setup.fetcher.network
+        began = network.now()
+        delay = FIRST_RETRY_DELAY
+        while True:
+            error = await self._attempt(transfer)
+            wait = self._retry_wait(transfer, error, delay, network.now() - began)
+            if wait is None:
+                return self._finish(transfer, error)
+            delay = min(delay * 2, LAST_RETRY_DELAY)
+            await sleep_until(network.now() + wait)
+            self.output.truncate()
+            transfer = self._again(transfer)
+
+    async def _attempt(self, transfer: Transfer) -> errors.FetchError | None:
+        try:
+            incoming = await self.setup.fetcher.fetch(transfer)
+            try:
+                await self._receive(incoming)
+            finally:
+                incoming.close()
+        except FileNotOpenError as error:
+            self.command.warn(error.warning)
+            return error
+        except errors.FetchError as error:
+            return error
+        if self.config.fail_with_body and transfer.result.status >= 400:
+            return errors.http_returned(transfer.result.status)
+        return None
+
+    async def _receive(self, incoming: Incoming) -> None:
+        write = self.output.write
+        while len(chunk := await incoming.read()):
+            write(chunk)
+        if self.output.path is not None and not incoming.is_unmet:
+            self.output.open()
+
+    def _again(self, transfer: Transfer) -> Transfer:
+        """Plan the transfer anew, for a retry."""
+        again = Transfer(
+            self.config,
+            transfer.first_url,
+            transfer.first_method,
+            body=transfer.first_body,
+            content_type=transfer.first_content_type,
+            observer=transfer.observer,
+            cookies=transfer.cookies,
+        )
+        again.resume_from = transfer.resume_from
+        again.result.referer = self.config.referer
+        again.result.retries = transfer.result.retries + 1
+        if again.body is not None:
+            again.body.rewind()
+        assert isinstance(transfer.observer, Reporter)
+        transfer.observer.result = again.result
+        return again
+
+    def _retry_wait(
+        self, transfer: Transfer, error: errors.FetchError | None, delay: float, elapsed: float
+    ) -> float | None:
+        """Return how long to wait before the next try; None when there is none."""
+        config = self.config
+        if not self.retries_left:
+            return None
+        problem = self._problem(transfer, error)
+        if problem is None:
+            return None
+        wait = float(config.retry_delay) or delay
+        after = transfer.result.header(b"retry-after")
+        if after and problem.startswith("HTTP"):
+            wait = _retry_after(after) or wait
+        if config.retry_max_time and elapsed + wait > config.retry_max_time:
+            return None
+        self.retries_left -= 1
+        left = self.retries_left
+        plural = "" if wait == 1 else "s"
+        retries = "retry" if left + 1 == 1 else "retries"
+        self.command.warn(
+            f"Problem: {problem}. Will retry in {wait:.0f} second{plural}. {left + 1} {retries} left."
+        )
+        return wait
+
+    def _problem(self, transfer: Transfer, error: errors.FetchError | None) -> str | None:
+        """Say why another try may help, in curl's words."""
+        config, status = self.config, transfer.result.status
+        if isinstance(error, errors.OperationTimedOutError):
+            return "timeout"
+        if isinstance(error, errors.ResolveFailedError | errors.ProxyResolveError):
+            return "timeout"
+        if isinstance(error, errors.ConnectFailedError) and config.retry_connrefused:
+            return "connection refused"
+        if status in RETRIED_STATUSES and (error is None or isinstance(error, errors.HttpReturnedError)):
+            return "HTTP error"
+        if error is not None and config.retry_all_errors:
+            return "(retrying all errors)"
+        return None
+
+    # ---- after
+
+    def _finish(self, transfer: Transfer, error: errors.FetchError | None) -> int:
+        command, result = self.command, transfer.result
+        if error is not None:
+            result.exit_code, result.error = error.exit_code, str(error)
+            command.complain(error)
+            if self.config.remove_on_error:
+                self.output.close()
+                self.output.remove()
+        if self.config.cookie_jar is not None:
+            command.save_cookies(self.config.cookie_jar)
+        if self.config.write_out:
+            command.write_out(self, transfer)
+        return result.exit_code
+
+    def _clean_up(self) -> None:
+        self.output.close()
+        for file in (self._upload_file, self._dump):
+            if file is not None:
+                file.close()
+
+
+def _retry_after(value: bytes) -> float | None:
+    """RFC 9110 §10.2.3, the form in seconds."""
+    return float(value) if value.isdigit() and len(value) < 10 else None
+
+
+def _random_hex(digits: int) -> str:
+    from tls.config import os_urandom
+
+    return os_urandom((digits + 1) // 2).hex()[:digits]

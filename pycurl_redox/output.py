@@ -1,0 +1,113 @@
+"""Where the command puts what it receives: files, made when the first octet comes, or stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import BinaryIO
+
+from pycurl_redox import errors
+from pycurl_redox.stream import Buffer
+
+MAX_NAMES = 100
+"""`file.1` to `file.99`: as many names as --no-clobber tries."""
+
+
+class Output:
+    """One transfer's body; `path` None is stdout."""
+
+    def __init__(self, path: str | None, *, clobber: bool | None = None, create_dirs: bool = False) -> None:
+        self.path = path
+        self.clobber = clobber
+        self.create_dirs = create_dirs
+        self.mode = 0o644
+        self.appends = False
+        self.name_is_from_header = False
+        self.written = 0
+        self._file: BinaryIO | None = None
+
+    @property
+    def is_stdout(self) -> bool:
+        return self.path is None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.path is None and sys.stdout.isatty()
+
+    def write(self, data: Buffer) -> None:
+        """Write at once: nothing is kept back, so that an interrupt loses nothing."""
+        file = self._file or self.open()
+        try:
+            rest = memoryview(data)
+            while len(rest):
+                rest = rest[file.write(rest) :]
+        except OSError as error:
+            raise errors.WriteFailedError("Failure writing output to destination") from error
+        self.written += len(data)
+
+    def open(self) -> BinaryIO:
+        """Open the file, though there may be nothing to write; -O and -J do not write over what is there."""
+        if self._file is None:
+            self._file = _stdout() if self.path is None else self._create()
+        return self._file
+
+    def truncate(self) -> None:
+        """Forget what was written, before a retry."""
+        if self._file is not None and self.path is not None:
+            self._file.seek(-self.written, os.SEEK_CUR)
+            self._file.truncate()
+        self.written = 0
+
+    def close(self) -> None:
+        if self._file is not None and self.path is not None:
+            self._file.close()
+        self._file = None
+
+    def remove(self) -> None:
+        """Take the file away again, for --remove-on-error."""
+        if self.path is not None and os.path.isfile(self.path):
+            os.unlink(self.path)
+
+    def _create(self) -> BinaryIO:
+        assert self.path is not None
+        if self.create_dirs and (folder := os.path.dirname(self.path)):
+            os.makedirs(folder, 0o750, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        keeps = self.clobber is False or (self.name_is_from_header and self.clobber is None)
+        if self.appends:
+            flags |= os.O_APPEND
+        elif keeps:
+            flags |= os.O_EXCL
+        else:
+            flags |= os.O_TRUNC
+        return open(self._descriptor(flags), "wb", buffering=0)
+
+    def _descriptor(self, flags: int) -> int:
+        assert self.path is not None
+        first = self.path
+        for number in range(MAX_NAMES):
+            try:
+                return os.open(self.path, flags, self.mode)
+            except FileExistsError:
+                if self.name_is_from_header:
+                    break
+                self.path = f"{first}.{number + 1}"
+            except OSError as error:
+                raise FileNotOpenError(self.path, error.strerror or "") from error
+        raise FileNotOpenError(first, "File exists")
+
+
+class FileNotOpenError(errors.WriteFailedError):
+    """The output file cannot be made; carries what curl warns of."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__("Failure writing output to destination")
+        self.warning = f"Failed to open the file {path}: {reason}"
+
+
+def _stdout() -> BinaryIO:
+    """The descriptor itself: Python's buffer would hold back what has arrived."""
+    try:
+        return open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
+    except (OSError, ValueError):
+        return sys.stdout.buffer

@@ -1,0 +1,101 @@
+"""Connections that wait for their next request, found by what they lead to."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pycurl_redox.connection import Connection
+
+MAX_IDLE = 100
+"""Connections kept at most; the one that rests longest goes first."""
+
+
+class Proxy(NamedTuple):
+    """An HTTP proxy, and who we are to it."""
+
+    host: str
+    port: int
+    user: str | None = None
+    password: str | None = None
+    is_http10: bool = False
+
+    @property
+    def shown(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Route(NamedTuple):
+    """All that decides whether a connection can serve a request."""
+
+    scheme: str
+    host: str
+    port: int
+    dial_host: str
+    dial_port: int
+    proxy: Proxy | None = None
+    is_tunnel: bool = False
+    family: int = 0
+    tls: tuple[object, ...] = ()
+
+    @property
+    def sends_absolute_targets(self) -> bool:
+        """RFC 9112 §3.2.2: a proxy that is no tunnel gets the whole URL."""
+        return self.proxy is not None and not self.is_tunnel
+
+
+class Pool:
+    """Idle connections by route, and the count of all; taking and giving cost the same however many there are."""
+
+    def __init__(self, max_idle: int = MAX_IDLE) -> None:
+        self._idle: dict[Route, list[Connection]] = {}
+        self._by_age: OrderedDict[int, Connection] = OrderedDict()
+        self._max_idle = max_idle
+        self._numbers = 0
+
+    @property
+    def idle_count(self) -> int:
+        return len(self._by_age)
+
+    def next_number(self) -> int:
+        """Number a new connection, from 0, as `-v` shows it."""
+        self._numbers += 1
+        return self._numbers - 1
+
+    def take(self, route: Route) -> Connection | None:
+        """Return the connection that came back last; those found dead are dropped on the way."""
+        idle = self._idle.get(route)
+        while idle:
+            connection = idle.pop()
+            del self._by_age[connection.number]
+            if not idle:
+                del self._idle[route]
+            if not connection.is_stale:
+                return connection
+            connection.abort()
+        return None
+
+    def give(self, connection: Connection) -> None:
+        """Keep a connection for the next request; one that cannot take another is dropped."""
+        if connection.is_stale or not self._max_idle:
+            connection.abort()
+            return
+        self._idle.setdefault(connection.route, []).append(connection)
+        self._by_age[connection.number] = connection
+        if len(self._by_age) > self._max_idle:
+            self._drop(self._by_age.popitem(last=False)[1])
+
+    def take_all(self) -> list[Connection]:
+        """Empty the pool."""
+        connections = list(self._by_age.values())
+        self._by_age.clear()
+        self._idle.clear()
+        return connections
+
+    def _drop(self, connection: Connection) -> None:
+        idle = self._idle[connection.route]
+        idle.remove(connection)  # the oldest stands first
+        if not idle:
+            del self._idle[connection.route]
+        connection.abort()

@@ -1,0 +1,276 @@
+"""The request of one hop: its line and its headers, in curl's order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycurl_redox import USER_AGENT, errors
+from pycurl_redox.http1 import Headers, Request
+from pycurl_redox.url import encode_text
+from tcpip.clock import wall_clock
+
+if TYPE_CHECKING:
+    from pycurl_redox.config import OperationConfig
+    from pycurl_redox.http1 import Body
+    from pycurl_redox.transfer import Transfer
+
+EXPECT_FROM = 1024 * 1024
+"""A POST larger than this asks first; a PUT always does."""
+
+FORM_URLENCODED = "application/x-www-form-urlencoded"
+
+
+class CustomHeaders:
+    """The `-H` lines: `Name: value`, `Name;` for an empty one, `Name:` to have none at all."""
+
+    __slots__ = ("_lines", "_names")
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines: list[tuple[str, str, str | None]] = []
+        self._names: dict[str, str | None] = {}
+        for line in lines:
+            name, colon, value = line.partition(":")
+            text: str | None = value.strip()
+            if not colon:
+                name, semicolon, rest = line.partition(";")
+                if not semicolon or rest.strip():
+                    continue
+                text = ""
+            elif not text:
+                text = None
+            self._lines.append((name.strip().lower(), name, text))
+            self._names.setdefault(name.strip().lower(), text)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def value(self, name: str) -> str | None:
+        """Return the first value given; None when there is none, or the header is to be left out."""
+        return self._names.get(name)
+
+    def add_to(self, headers: Headers, without: tuple[str, ...]) -> None:
+        """Put those on that are to be sent, in their order."""
+        for key, name, value in self._lines:
+            if value is not None and key not in without:
+                headers.append((encode_text(name), encode_text(value)))
+
+
+class Credentials:
+    """The two authorization values for this hop, ready to send."""
+
+    __slots__ = ("host", "is_negotiating", "proxy")
+
+    def __init__(
+        self, host: str | None = None, proxy: str | None = None, is_negotiating: bool = False
+    ) -> None:
+        self.host = host
+        self.proxy = proxy
+        self.is_negotiating = is_negotiating
+        """A challenge has to come first, so that the body is kept back."""
+
+
+def compose(
+    transfer: Transfer,
+    credentials: Credentials,
+    *,
+    absolute: bool,
+    trusted: bool,
+    expects: bool = True,
+) -> Request:
+    """Write the request of the transfer's current URL.
+
+    `absolute`: for a proxy that is no tunnel. `trusted`: the host is the one
+    the user's own Authorization and Cookie were meant for.
+    """
+    config, url = transfer.config, transfer.url
+    custom = CustomHeaders(
+        config.headers + transfer.extra_headers + (config.proxy_headers if absolute else [])
+    )
+    has_body = transfer.method in ("POST", "PUT") and transfer.body is not None
+    body = transfer.body if has_body and not credentials.is_negotiating else None
+    version = b"1.0" if config.http_version == "1.0" else b"1.1"
+    chunked = _is_chunked(custom, body, version)
+    headers: Headers = []
+    skipped = ["host"]
+    _add_host(headers, custom, url.authority, trusted)
+    if not trusted:
+        skipped += ["authorization", "cookie"]
+    if credentials.proxy and "proxy-authorization" not in custom:
+        headers.append((b"Proxy-Authorization", encode_text(credentials.proxy)))
+    if credentials.host and ("authorization" not in custom or not trusted):
+        headers.append((b"Authorization", encode_text(credentials.host)))
+    _add_range(headers, transfer, custom)
+    if "user-agent" not in custom and config.user_agent != "":
+        headers.append((b"User-Agent", encode_text(config.user_agent or USER_AGENT)))
+    if "accept" not in custom:
+        headers.append((b"Accept", b"application/json" if _sends_json(config) else b"*/*"))
+    if config.tr_encoding and "te" not in custom:
+        connection = custom.value("connection")
+        headers.append((b"Connection", (encode_text(connection) + b", TE") if connection else b"TE"))
+        headers.append((b"TE", b"gzip"))
+        skipped.append("connection")
+    if config.compressed and "accept-encoding" not in custom:
+        headers.append((b"Accept-Encoding", b"deflate, gzip"))
+    referer = transfer.result.referer
+    if referer and "referer" not in custom:
+        headers.append((b"Referer", encode_text(referer)))
+    if absolute and "proxy-connection" not in custom:
+        headers.append((b"Proxy-Connection", b"Keep-Alive"))
+    if chunked and "transfer-encoding" not in custom:
+        headers.append((b"Transfer-Encoding", b"chunked"))
+    _add_cookies(headers, transfer, custom, trusted)
+    _add_time_condition(headers, config, custom)
+    if config.form is not None or credentials.is_negotiating:
+        skipped += ["content-type"] if config.form is not None and has_body else []
+        skipped += ["content-length"] if credentials.is_negotiating else []
+    custom.add_to(headers, tuple(skipped))
+    expects_continue = False
+    if has_body:
+        expects_continue = _add_body_headers(headers, transfer, custom, body, chunked, version, expects)
+    return Request(
+        encode_text(method_word(transfer)),
+        _target(transfer, absolute),
+        headers,
+        body,
+        is_chunked=chunked and body is not None,
+        expects_continue=expects_continue,
+        http_version=version,
+    )
+
+
+def compose_connect(
+    transfer: Transfer, host: str, port: int, authorization: str | None, is_http10: bool
+) -> Request:
+    """RFC 9110 §9.3.6: the request that opens a tunnel."""
+    custom = CustomHeaders(transfer.config.proxy_headers)
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    headers: Headers = []
+    _add_host(headers, custom, authority, True)
+    if authorization and "proxy-authorization" not in custom:
+        headers.append((b"Proxy-Authorization", encode_text(authorization)))
+    agent = transfer.config.user_agent
+    if "user-agent" not in custom and agent != "":
+        headers.append((b"User-Agent", encode_text(agent or USER_AGENT)))
+    if "proxy-connection" not in custom:
+        headers.append((b"Proxy-Connection", b"Keep-Alive"))
+    custom.add_to(headers, ("host",))
+    version = b"1.0" if is_http10 else b"1.1"
+    return Request(b"CONNECT", encode_text(authority), headers, http_version=version)
+
+
+def method_word(transfer: Transfer) -> str:
+    """Return the method as it is sent: `-X` wins."""
+    return transfer.config.request or transfer.method
+
+
+def _target(transfer: Transfer, absolute: bool) -> bytes:
+    if transfer.config.request_target is not None:
+        return encode_text(transfer.config.request_target)
+    target = transfer.url.target
+    if absolute:
+        url = transfer.url
+        target = f"{url.scheme}://{url.authority}{target}"
+    return encode_text(target)
+
+
+def _add_host(headers: Headers, custom: CustomHeaders, authority: str, trusted: bool) -> None:
+    if "host" not in custom or not trusted:
+        headers.append((b"Host", encode_text(authority)))
+    elif (value := custom.value("host")) is not None:
+        headers.append((b"Host", encode_text(value)))
+
+
+def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> None:
+    """RFC 9110 §14.2 for a download, §14.4 for an upload that goes on."""
+    config, start = transfer.config, transfer.resume_from
+    if transfer.method in ("PUT", "POST"):
+        body = transfer.body
+        if transfer.method == "PUT" and start and "content-range" not in custom:
+            left = body.length if body is not None else None
+            total = start + left if left is not None else -1
+            headers.append((b"Content-Range", b"bytes %d-%d/%d" % (start, total - 1, total)))
+        elif transfer.method == "PUT" and config.range and "content-range" not in custom:
+            size = body.length if body is not None and body.length is not None else -1
+            headers.append((b"Content-Range", encode_text(f"bytes {config.range}/{size}")))
+        return
+    if "range" in custom:
+        return
+    if start:
+        headers.append((b"Range", b"bytes=%d-" % start))
+    elif config.range:
+        headers.append((b"Range", encode_text(f"bytes={config.range}")))
+
+
+def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders, trusted: bool) -> None:
+    if "cookie" in custom and trusted:
+        return
+    typed = "; ".join(transfer.config.cookies) if trusted else ""
+    if transfer.cookies is None:
+        value = encode_text(typed)
+    else:
+        from pycurl_redox.cookies import is_secure_context
+
+        url = transfer.url
+        secure = is_secure_context(url.scheme, url.host)
+        now = int(wall_clock())
+        value = (
+            transfer.cookies.header(transfer.cookie_host(), url.path, is_secure=secure, now=now, extra=typed)
+            or b""
+        )
+    if value:
+        headers.append((b"Cookie", value))
+
+
+def _add_time_condition(headers: Headers, config: OperationConfig, custom: CustomHeaders) -> None:
+    if not config.time_condition:
+        return
+    from pycurl_redox.dates import http_date
+
+    name = {"if-modified-since": "If-Modified-Since", "if-unmodified-since": "If-Unmodified-Since"}
+    word = name.get(config.time_condition, "Last-Modified")
+    if word.lower() not in custom:
+        headers.append((word.encode(), http_date(config.condition_time).encode()))
+
+
+def _add_body_headers(
+    headers: Headers,
+    transfer: Transfer,
+    custom: CustomHeaders,
+    body: Body | None,
+    chunked: bool,
+    version: bytes,
+    expects: bool,
+) -> bool:
+    """Add Content-Length, Content-Type and Expect; True when the body waits for a 100."""
+    length = body.length if body is not None else 0
+    is_put = transfer.method == "PUT"
+    if not chunked and length is not None and (is_put or "content-length" not in custom):
+        if "content-length" not in custom or body is None:
+            headers.append((b"Content-Length", b"%d" % length))
+    is_form = transfer.config.form is not None
+    if not is_put and transfer.content_type and (is_form or "content-type" not in custom):
+        headers.append((b"Content-Type", encode_text(transfer.content_type)))
+    if version == b"1.0" or body is None or not expects:
+        return False
+    if "expect" in custom:
+        return (custom.value("expect") or "").lower() == "100-continue"
+    if length == 0 or (not is_put and length is not None and length <= EXPECT_FROM):
+        return False
+    headers.append((b"Expect", b"100-continue"))
+    return True
+
+
+def _is_chunked(custom: CustomHeaders, body: Body | None, version: bytes) -> bool:
+    if body is None:
+        return False
+    if "transfer-encoding" in custom:
+        return "chunked" in (custom.value("transfer-encoding") or "").lower()
+    if body.length is not None:
+        return False
+    if version == b"1.0":
+        raise errors.UploadFailedError("Chunky upload is not supported by HTTP 1.0")
+    return "content-length" not in custom
+
+
+def _sends_json(config: OperationConfig) -> bool:
+    return config.json

@@ -1,0 +1,101 @@
+"""TLS as a ByteStream; apart from `stream`, so that plain http loads no TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pycurl_redox.stream import Buffer, ByteStream
+from tcpip.errors import StackError, TimedOutError
+from tcpip.scheduler import Signal
+from tls.client import TlsClient
+from tls.errors import TlsError
+from tls.events import ApplicationData, CloseNotifyReceived, Event, HandshakeCompleted
+
+
+class TlsStream:
+    """TLS over another stream: plain octets in and out, records below.
+
+    What the protocol has to say of itself, a handshake message or a ticket,
+    goes to `on_event` as it comes.
+    """
+
+    def __init__(self, lower: ByteStream, client: TlsClient, on_event: Callable[[Event], None]) -> None:
+        self.lower = lower
+        self.client = client
+        self._on_event = on_event
+        self._at_eof = False
+        self._is_closed = False
+        self._flushing = False
+        self._flushed = Signal()
+
+    @property
+    def is_stale(self) -> bool:
+        return self._is_closed or self._at_eof or self.lower.is_stale
+
+    async def handshake(self, deadline: float | None) -> HandshakeCompleted:
+        """Shake hands; TlsError says why it failed, after the alert has been sent."""
+        while True:
+            event = await self._next_event(deadline)
+            await self._flush(deadline)
+            if type(event) is HandshakeCompleted:
+                return event
+            if event is None:
+                self.client.receive_data(await self.lower.read(deadline))
+            else:
+                self._on_event(event)
+
+    async def read(self, deadline: float | None) -> Buffer:
+        while not self._at_eof:
+            event = await self._next_event(deadline)
+            if type(event) is ApplicationData:
+                return event.data
+            if event is None:
+                await self._flush(deadline)
+                self.client.receive_data(await self.lower.read(deadline))
+            elif type(event) is CloseNotifyReceived:
+                self._at_eof = True
+            else:
+                self._on_event(event)
+        return b""
+
+    async def write(self, pieces: Sequence[Buffer], deadline: float | None) -> None:
+        for piece in pieces:
+            self.client.send_data(piece)
+        await self._flush(deadline)
+
+    async def close(self, deadline: float | None) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.client.close()
+        try:
+            await self._flush(deadline)
+        finally:
+            await self.lower.close(deadline)
+
+    def abort(self) -> None:
+        self._is_closed = True
+        self.lower.abort()
+
+    async def _next_event(self, deadline: float | None) -> Event | None:
+        try:
+            return self.client.next_event()
+        except TlsError:
+            try:
+                await self._flush(deadline)  # the alert
+            except StackError:
+                pass
+            raise
+
+    async def _flush(self, deadline: float | None) -> None:
+        """Send what is ready; reader and writer may both have something, and records keep their order."""
+        while self._flushing:
+            if not await self._flushed.wait(deadline):
+                raise TimedOutError("TLS: write timed out")
+        self._flushing = True
+        try:
+            while pieces := self.client.data_to_send():
+                await self.lower.write(pieces, deadline)
+        finally:
+            self._flushing = False
+            self._flushed.fire()

@@ -1,0 +1,103 @@
+"""One transfer: what the user asked for, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycurl_redox.http1 import Body, Observer
+
+if TYPE_CHECKING:
+    from pycurl_redox.config import OperationConfig
+    from pycurl_redox.cookies import CookieJar
+    from pycurl_redox.http1 import Head
+    from pycurl_redox.url import Url
+    from tls.events import HandshakeCompleted
+
+CONNECT_TIMEOUT = 300.0
+"""curl's, where the user says nothing."""
+
+
+class Transfer:
+    """The plan of one transfer, changed by redirects, and its results.
+
+    `method` is GET, HEAD, POST or PUT; `config.request` (`-X`) only replaces
+    the word that is sent.
+    """
+
+    def __init__(
+        self,
+        config: OperationConfig,
+        url: Url,
+        method: str,
+        *,
+        body: Body | None = None,
+        content_type: str | None = None,
+        observer: Observer | None = None,
+        cookies: CookieJar | None = None,
+    ) -> None:
+        self.config = config
+        self.url = url
+        self.first_url = url
+        self.method = self.first_method = method
+        self.body = self.first_body = body
+        self.content_type = self.first_content_type = content_type
+        self.extra_headers: list[str] = []
+        self.observer = observer or Observer()
+        self.cookies = cookies
+        self.resume_from = 0
+        self.read_timeout: float | None = None
+        self.result = Result(url)
+
+    def cookie_host(self) -> str:
+        """Whose cookies are meant: a Host header of the user's own counts."""
+        if self.url.host == self.first_url.host:
+            for line in self.config.headers:
+                if line[:5].lower() == "host:" and (host := line[5:].strip()):
+                    return host if host.startswith("[") else host.partition(":")[0]
+        return self.url.ascii_host()
+
+
+class Result:
+    """What `-w` and the library tell of a transfer; times are seconds since `began`, 0 where not come to."""
+
+    def __init__(self, url: Url) -> None:
+        self.url = url
+        self.began = 0.0
+        self.exit_code = 0
+        self.error = ""
+        self.heads: list[Head] = []
+        self.status = 0
+        self.connect_status = 0
+        self.http_version = b""
+        self.method = ""
+        self.referer: str | None = None
+        self.redirect_url: str | None = None
+        self.redirects = 0
+        self.connects = 0
+        self.retries = 0
+        self.header_octets = 0
+        self.request_octets = 0
+        self.downloaded = 0
+        self.uploaded = 0
+        self.expected: int | None = None
+        self.to_upload: int | None = None
+        self.remote: tuple[str, int] = ("", 0)
+        self.local: tuple[str, int] = ("", 0)
+        self.tls: HandshakeCompleted | None = None
+        self.name_lookup = 0.0
+        self.connect = 0.0
+        self.app_connect = 0.0
+        self.pre_transfer = 0.0
+        self.start_transfer = 0.0
+        self.redirect_time = 0.0
+        self.total = 0.0
+        self.proxy_used = False
+
+    @property
+    def head(self) -> Head | None:
+        """The last head of the transfer, a tunnel's own aside."""
+        return self.heads[-1] if self.heads else None
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header of the last response; the name in lower case."""
+        return self.heads[-1].header(name) if self.heads else None

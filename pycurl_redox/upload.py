@@ -1,0 +1,119 @@
+"""What requests carry: octets, files, and whatever can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from pycurl_redox import errors
+from pycurl_redox.stream import Buffer
+
+
+class BytesBody:
+    """Octets in memory; they are not copied, and nobody changes them while they are sent."""
+
+    def __init__(self, data: Buffer) -> None:
+        self._view = memoryview(data).cast("B") if len(data) else memoryview(b"")
+        self._position = 0
+
+    @property
+    def length(self) -> int | None:
+        return len(self._view)
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._position >= len(self._view)
+
+    def read(self, size: int) -> Buffer:
+        piece = self._view[self._position : self._position + size]
+        self._position += len(piece)
+        return piece
+
+    def rewind(self) -> None:
+        self._position = 0
+
+
+class FileBody:
+    """A file from `start` on; a pipe has no length and cannot be read twice."""
+
+    def __init__(self, file: BinaryIO, length: int | None, start: int = 0) -> None:
+        self._file = file
+        self._length = length
+        self._start = start
+        self._read = 0
+        if start:
+            file.seek(start)
+
+    @property
+    def length(self) -> int | None:
+        return self._length
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._length is not None and self._read >= self._length
+
+    def read(self, size: int) -> Buffer:
+        if self._length is not None:
+            size = min(size, self._length - self._read)
+        try:
+            data = self._file.read(size) if size else b""
+        except OSError as error:
+            raise errors.ReadFailedError(f"read: {error.strerror}") from error
+        self._read += len(data)
+        if not data and self._length is not None and size:
+            raise errors.ReadFailedError(f"the file ended {self._length - self._read} octets early")
+        return data
+
+    def rewind(self) -> None:
+        if not self._read:
+            return
+        try:
+            self._file.seek(self._start)
+        except (OSError, ValueError) as error:
+            raise errors.RewindError("necessary data rewind wasn't possible") from error
+        self._read = 0
+
+
+class IterableBody:
+    """Chunks as a program makes them; `make` gives a fresh iterator where they may be sent again."""
+
+    def __init__(
+        self, make: Callable[[], Iterable[Buffer]] | Iterable[Buffer], length: int | None = None
+    ) -> None:
+        self._make = make
+        self._length = length
+        self._iterator: Iterator[Buffer] | None = None
+        self._rest: Buffer = b""
+        self._read = 0
+
+    @property
+    def length(self) -> int | None:
+        return self._length
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._length is not None and self._read >= self._length
+
+    def read(self, size: int) -> Buffer:
+        if self._iterator is None:
+            self._iterator = iter(self._make() if callable(self._make) else self._make)
+        while not len(self._rest):
+            try:
+                self._rest = next(self._iterator)
+            except StopIteration:
+                if self._length is not None and self._read < self._length:
+                    raise errors.ReadFailedError("the body ended before its length") from None
+                return b""
+        view = memoryview(self._rest)
+        piece, self._rest = view[:size], view[size:]
+        self._read += len(piece)
+        if self._length is not None and self._read > self._length:
+            raise errors.ReadFailedError("the body is longer than its length")
+        return piece
+
+    def rewind(self) -> None:
+        if self._iterator is None:
+            return
+        if not callable(self._make):
+            raise errors.RewindError("necessary data rewind wasn't possible")
+        self._iterator, self._rest, self._read = None, b"", 0
