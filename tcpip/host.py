@@ -24,10 +24,13 @@ from typing import Any, TypeVar
 
 from tcpip.clock import Clock, MonotonicClock
 from tcpip.device import FrameDevice
-from tcpip.scheduler import Scheduler, Task
+from tcpip.scheduler import Scheduler, Signal, Task
 from tcpip.stack import Frame, Stack
 
 T = TypeVar("T")
+
+KEEP_INTERVAL = 0.25
+"""Seconds between looks of the background keeper."""
 
 RECHECK = 0.05
 """Seconds of the longest wait before rings are looked at again: interrupts may be lost."""
@@ -56,6 +59,8 @@ class Host:
         self._poll = select.poll()
         self._poll.register(self._wake_fd, select.POLLIN)
         self._polled: tuple[int, ...] = ()
+        self._news = Signal()
+        self._closing = threading.Event()
         self.waits = 0
         self.is_closed = False
 
@@ -88,8 +93,28 @@ class Host:
         assert job.task is not None
         return job.task.result  # type: ignore[no-any-return]
 
+    async def configured(self, version: int, deadline: float | None) -> bool:
+        """Wait until the stack has an address and a route of a family; False at the deadline."""
+        while not self.stack.is_configured(version):
+            if not await self._news.wait(deadline):
+                return self.stack.is_configured(version)
+        return True
+
+    def keep_in_background(self) -> None:
+        """Start a thread that looks after idle connections while nobody else drives.
+
+        It looks every `KEEP_INTERVAL` seconds: soon enough for a FIN or a
+        keepalive, seldom enough to cost nothing, and it holds nobody up.
+        """
+
+        def keep() -> None:
+            while not self._closing.wait(KEEP_INTERVAL):
+                self.keep()
+
+        threading.Thread(target=keep, name="redox-keeper", daemon=True).start()
+
     def keep(self) -> None:
-        """Take one turn if nobody else drives: what a background keeper calls for idle connections."""
+        """Move what can be moved now, if nobody else drives."""
         with self._guard:
             if self._driven or self.is_closed:
                 return
@@ -105,6 +130,7 @@ class Host:
         if self.is_closed:
             return
         self.is_closed = True
+        self._closing.set()
         self.scheduler.cancel_all()
         self._turn()
         self.device.close()
@@ -137,6 +163,8 @@ class Host:
         if due is not None and due <= now:
             stack.handle_timeout(now)
             moved = True
+        while stack.next_event() is not None:
+            self._news.fire()
         self.scheduler.handle_timeout(now)
         moved |= self.scheduler.run_ready()
         return self._send(now) or moved

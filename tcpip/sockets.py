@@ -7,7 +7,7 @@ protocol does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tcpip.device import Buffer
@@ -16,6 +16,7 @@ from tcpip.scheduler import Signal
 
 if TYPE_CHECKING:
     from tcpip.host import Host
+    from tcpip.ping import Reply
     from tcpip.stack import Listener
     from tcpip.tcp.connection import TcpConnection
     from tcpip.wire.address import IpAddress
@@ -80,8 +81,9 @@ class TcpStream:
                 elif not await self._changed.wait(deadline):
                     raise TimedOutError(f"TCP: {self.remote[0]} port {self.remote[1]} takes no more octets")
 
-    def has_news(self) -> bool:
-        """Tell whether an idle connection has something to read, its end included: it cannot be reused."""
+    @property
+    def is_stale(self) -> bool:
+        """An idle connection has something to read, its end included: it cannot be used again."""
         connection = self.connection
         return bool(connection.readable or connection.at_eof or connection.error is not None)
 
@@ -115,13 +117,49 @@ class TcpListener:
         self._listener.close()
 
 
+class EchoSocket:
+    """ICMP echo to one destination."""
+
+    def __init__(self, host: Host, destination: IpAddress) -> None:
+        self._host = host
+        self._destination = destination
+        self._socket = host.stack.ping_open()
+        self._changed = Signal()
+        self._socket.on_change = self._changed.fire
+
+    def send(self, sequence: int, size: int, hop_limit: int) -> None:
+        """Send a request of `size` octets of data; `StackError` without a way."""
+        data = bytes(i & 0xFF for i in range(size))
+        self._socket.send_echo(self._destination, sequence, data, self._host.now(), hop_limit=hop_limit)
+
+    async def reply(self, deadline: float | None) -> Reply | None:
+        """Wait for a reply or an error; None at the deadline."""
+        while (reply := self._socket.next_reply()) is None:
+            if not await self._changed.wait(deadline):
+                return None
+        return reply
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 async def connect(
-    host: Host, address: IpAddress, port: int, deadline: float | None, *, local_port: int = 0
+    host: Host,
+    address: IpAddress,
+    port: int,
+    deadline: float | None,
+    *,
+    opened: Callable[[int], None] | None = None,
 ) -> TcpStream:
-    """Open a connection; raises `StackError`: refused, unreachable, timed out."""
+    """Open a connection; raises `StackError`: refused, unreachable, timed out.
+
+    `opened` is told the local port before the first segment leaves.
+    """
     stack = host.stack
-    connection = stack.tcp_connect(address, port, host.now(), local_port=local_port)
+    connection = stack.tcp_connect(address, port, host.now())
     stream = TcpStream(host, connection, stack.local_of(connection), (address, port))
+    if opened is not None:
+        opened(stream.local[1])
     try:
         await stream.established(deadline)
     except BaseException:

@@ -1,0 +1,293 @@
+"""A network to fetch over: the one file that puts a stack on a driver.
+
+    network = open_network("user")
+    network.run(coroutine)
+    network.close()
+
+| `--nic` | the other side of the ring |
+| --- | --- |
+| `user` | the user-mode network over the host's sockets |
+| `tap:NAME[,KEY=VALUE]...` | a kernel TAP |
+
+Keys of a TAP: `address=A/N`, `gateway=A`, `dns=A` instead of DHCP, and `without=checksum` or
+`without=segmentation` to leave offloads unasked for.
+
+What a user types as `localhost`, 127.0.0.0/8 or ::1 means the user's machine.
+On `user`, when nothing in our own stack listens there, such a connection goes
+to the gateway, with the wanted address kept as a rule of the user-mode
+network, beside the frame and not in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from tcpip.clock import wall_clock
+from tcpip.errors import AddressError
+from tcpip.host import Host
+from tcpip.scheduler import Task
+from tcpip.sockets import EchoSocket, TcpStream, connect
+from tcpip.stack import Stack, StackConfig
+from tcpip.wire.address import IpAddress, IpNetwork
+from virtio import spec
+from virtio.device.net import NetDevice
+from virtio.net import VirtioNet, VirtioNetConfig
+from virtio.transport.inprocess import InProcessTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pycurl_redox.resolver import Resolver
+    from tcpip.usernet.gateway import UserNetwork
+    from tcpip.usernet.impair import ImpairConfig
+    from virtio.device.backend import Backend
+
+T = TypeVar("T")
+
+CONFIGURE_TIMEOUT = 10.0
+"""Seconds to wait for DHCP: three DISCOVERs (RFC 2131 §4.1)."""
+ADVERTISEMENT_TIMEOUT = 3.0
+"""Seconds to wait for a router advertisement."""
+
+CHECKSUM_FEATURES = spec.VIRTIO_NET_F_CSUM | spec.VIRTIO_NET_F_GUEST_CSUM
+SEGMENTATION_FEATURES = spec.HOST_TSO | spec.GUEST_TSO
+
+
+class NetworkError(Exception):
+    """A network that cannot be brought up; the message says what the user can do."""
+
+
+class NicSpec(NamedTuple):
+    """A `--nic`, read."""
+
+    kind: str  # user, tap
+    name: str = ""
+    address: IpAddress | None = None
+    prefix_length: int = 0
+    gateway: IpAddress | None = None
+    resolvers: tuple[IpAddress, ...] = ()
+    without: int = 0  # feature bits the driver does not ask for
+
+    @classmethod
+    def parse(cls, text: str) -> NicSpec:
+        """Read `user` or `tap:NAME[,KEY=VALUE]...`; `NetworkError`."""
+        head, *words = text.split(",")
+        kind, _, name = head.partition(":")
+        if kind not in ("user", "tap") or (kind == "tap") != bool(name):
+            raise NetworkError(f"--nic {text}: neither 'user' nor 'tap:NAME'")
+        found = cls(kind, name)
+        for word in words:
+            key, _, value = word.partition("=")
+            try:
+                found = found._with(key, value)
+            except ValueError as error:
+                raise NetworkError(f"--nic {text}: {word}: {error}") from None
+        return found
+
+    def _with(self, key: str, value: str) -> NicSpec:
+        match key:
+            case "address":
+                network = IpNetwork.parse(value)
+                return self._replace(
+                    address=IpAddress.parse(value.partition("/")[0]), prefix_length=network.prefix_length
+                )
+            case "gateway":
+                return self._replace(gateway=IpAddress.parse(value))
+            case "dns":
+                return self._replace(resolvers=(*self.resolvers, IpAddress.parse(value)))
+            case "without" if value == "checksum":  # no segmentation without checksums (virtio 1.2 §5.1.3.1)
+                return self._replace(without=self.without | CHECKSUM_FEATURES | SEGMENTATION_FEATURES)
+            case "without" if value == "segmentation":
+                return self._replace(without=self.without | SEGMENTATION_FEATURES)
+        raise ValueError("not a setting")
+
+
+def open_network(
+    nic: str = "user",
+    *,
+    impair: ImpairConfig | None = None,
+    capture: Callable[[bool, Any], None] | None = None,
+    background: bool = False,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+) -> Network:
+    """Bring up the NIC that `nic` names; `NetworkError` says why it cannot be.
+
+    `impair` spoils the wire between device and gateway, `capture` sees each
+    frame there (`UserNetwork.capture`); both are for `user` only.  With
+    `background`, a thread looks after connections while nobody else does.
+    """
+    from tcpip.usernet.config import UserNetConfig
+    from virtio.errors import VirtioError
+
+    wanted = NicSpec.parse(nic)
+    if wanted.kind != "user" and (impair or capture):
+        raise NetworkError(f"--nic {nic}: only the user-mode network can be spoilt or captured")
+    usernet: UserNetwork | None = None
+    backend: Backend
+    try:
+        if wanted.kind == "user":
+            backend = usernet = _user_network(UserNetConfig(impair=impair), random_bytes)
+            if capture is not None:
+                usernet.capture(capture)
+        else:
+            from virtio.device.tap import TapBackend
+
+            backend = TapBackend(wanted.name, _random_mac(random_bytes))
+        config = VirtioNetConfig(features=spec.ALL_FEATURES & ~wanted.without)
+        device = VirtioNet(InProcessTransport(NetDevice(backend)), config)
+    except VirtioError as error:
+        raise NetworkError(f"--nic {nic}: {error}") from error
+    except OSError as error:
+        raise NetworkError(f"--nic {nic}: {error.strerror or error}") from error
+    stack = Stack(_stack_config(wanted), device.mac, device.mtu, device.offloads, random_bytes)
+    return Network(Host(stack, device), wanted, usernet, background=background)
+
+
+def _user_network(config: Any, random_bytes: Callable[[int], bytes]) -> UserNetwork:
+    from tcpip.usernet.config import choose_network, choose_network6
+    from tcpip.usernet.gateway import UserNetwork
+    from tcpip.usernet.sockets import host_addresses, host_resolvers
+
+    taken = host_addresses()
+    config = config._replace(
+        network=choose_network([n for n in taken if n.address.version == 4]),
+        network6=choose_network6([n for n in taken if n.address.version == 6]),
+        resolvers=host_resolvers(),
+    )
+    return UserNetwork(config, random_bytes=random_bytes)
+
+
+def _stack_config(wanted: NicSpec) -> StackConfig:
+    from tcpip.config import StaticAddress
+    from tcpip.tcp.config import TcpConfig
+
+    config = StackConfig(tcp=TcpConfig(nagle=False), interface_name=wanted.name or "user")
+    if wanted.address is None:
+        return config
+    return config._replace(
+        addresses=(StaticAddress(wanted.address, wanted.prefix_length),),
+        gateways=(wanted.gateway,) if wanted.gateway is not None else (),
+        dns_servers=wanted.resolvers,
+        dhcp=False,
+    )
+
+
+def _random_mac(random_bytes: Callable[[int], bytes]) -> bytes:
+    """Make a locally administered address of one station."""
+    octets = random_bytes(6)
+    return bytes((octets[0] & 0xFC | 0x02,)) + octets[1:]
+
+
+class Network:
+    """A host on a network, as the client sees it; made by `open_network`."""
+
+    wall_clock = staticmethod(wall_clock)
+
+    def __init__(
+        self, host: Host, nic: NicSpec, usernet: UserNetwork | None = None, *, background: bool = False
+    ) -> None:
+        self.host = host
+        self.nic = nic
+        self.usernet = usernet
+        self._resolver: Resolver | None = None
+        if background:
+            host.keep_in_background()
+
+    def now(self) -> float:
+        return self.host.now()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, on this thread."""
+        return self.host.run(coroutine)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
+        """Start a task beside the coroutine that runs."""
+        return self.host.spawn(coroutine)
+
+    def close(self) -> None:
+        """Drop what is open and take the NIC down."""
+        self.host.close()
+
+    async def connect(self, address: IpAddress, port: int, deadline: float | None) -> TcpStream:
+        """Open a TCP connection; a `StackError` says why not."""
+        host = self.host
+        if not address.is_loopback or host.stack.is_listening(address, port):
+            if not address.is_loopback:
+                await self._configured(address.version, deadline)
+            stream = await connect(host, address, port, deadline)
+            if self.usernet is not None and not address.is_loopback:
+                self._show_host_end(stream, address.version)
+            return stream
+        if self.usernet is None:
+            return await connect(host, address, port, deadline)
+        return await self._connect_to_own_machine(address, port, deadline)
+
+    async def resolve(self, name: str, family: int, deadline: float | None) -> list[IpAddress]:
+        """Find the addresses of a name; family 0, 4 or 6; `ResolveError`."""
+        if self._resolver is None:
+            from pycurl_redox.resolver import Resolver
+
+            self._resolver = Resolver(self)
+        return await self._resolver.resolve(name, family, deadline)
+
+    def name_of(self, address: IpAddress) -> str | None:
+        """The name the hosts file gives an address."""
+        from pycurl_redox.resolver import name_of
+
+        return name_of(address)
+
+    async def echo(self, address: IpAddress) -> EchoSocket:
+        """Make ready to ping an address; `StackError` when the network does not let us."""
+        if not address.is_loopback:
+            await self._configured(address.version, None)
+            if self.usernet is not None and not self._is_on_link(address):
+                refusal = self.usernet.icmp_refusal()
+                if refusal is not None:
+                    raise AddressError(refusal)
+        return EchoSocket(self.host, address)
+
+    async def configured(self, deadline: float | None) -> None:
+        """Wait until an address of either family is there; AddressError when none comes."""
+        await self._configured(4, deadline)
+
+    # private
+
+    async def _configured(self, version: int, deadline: float | None) -> None:
+        timeout = CONFIGURE_TIMEOUT if version == 4 else ADVERTISEMENT_TIMEOUT
+        until = self.now() + timeout
+        if deadline is not None and deadline < until:
+            until = deadline
+        if not await self.host.configured(version, until):
+            how = "DHCP did not answer" if version == 4 else "no router advertised a prefix"
+            raise AddressError(
+                f"IPv{version}: no address on {self.nic.kind} {self.nic.name}".rstrip() + f": {how}"
+            )
+
+    async def _connect_to_own_machine(
+        self, address: IpAddress, port: int, deadline: float | None
+    ) -> TcpStream:
+        """Reach a loopback address of the machine we run on, by the gateway and a rule beside the frame."""
+        assert self.usernet is not None
+        usernet = self.usernet
+        await self._configured(4, deadline)
+        gateway = self.host.stack.gateway(4)
+        if gateway is None:
+            raise AddressError("IPv4: the user-mode network has no gateway")
+        stream = await connect(
+            self.host, gateway, port, deadline, opened=lambda local: usernet.forward(local, (address, port))
+        )
+        stream.remote = (address, port)
+        self._show_host_end(stream, 4)
+        return stream
+
+    def _show_host_end(self, stream: TcpStream, version: int) -> None:
+        """`local` is what the server sees, which is the host's socket."""
+        assert self.usernet is not None
+        endpoint = self.usernet.host_endpoint(stream.local[1], version)
+        if endpoint is not None:
+            stream.local = endpoint
+
+    def _is_on_link(self, address: IpAddress) -> bool:
+        return address == self.host.stack.gateway(address.version)
