@@ -42,6 +42,7 @@ EC_PUBLIC_KEY = oid("1.2.840.10045.2.1")
 ED25519, ED448 = oid("1.3.101.112"), oid("1.3.101.113")
 MGF1 = oid("1.2.840.113549.1.1.8")
 
+_KEY_ALGORITHMS = {RSA_ENCRYPTION: "rsa", RSASSA_PSS: "rsa-pss", ED25519: "ed25519", ED448: "ed448"}
 _CURVES = {
     oid("1.2.840.10045.3.1.7"): ("P-256", "SECP256R1", 256),
     oid("1.3.132.0.34"): ("P-384", "SECP384R1", 384),
@@ -90,7 +91,9 @@ class Certificate:
     and of SubjectPublicKeyInfo. `not_before` and `not_after` are seconds since
     1970; both belong to the validity. `is_ca` is None without
     basicConstraints, `key_usage` and `extended_key_usage` are None without
-    theirs, `path_length` without a limit.
+    theirs, `path_length` without a limit. `key_algorithm` is `rsa`, `rsa-pss`,
+    `P-256`, `P-384`, `P-521`, `ed25519`, `ed448`, or the dotted number of
+    another.
     """
 
     __slots__ = (
@@ -100,6 +103,7 @@ class Certificate:
         "extended_key_usage",
         "is_ca",
         "issuer_der",
+        "key_algorithm",
         "key_der",
         "key_usage",
         "name_constraints_der",
@@ -174,17 +178,6 @@ class Certificate:
         return self._public_key
 
     @property
-    def key_algorithm(self) -> str:
-        """`rsa`, `rsa-pss`, `P-256`, `P-384`, `P-521`, `ed25519`, `ed448`, or another's number."""
-        algorithm = DerReader(self.key_der).enter(SEQUENCE).enter(SEQUENCE)
-        kind = algorithm.read(OID)
-        if kind == EC_PUBLIC_KEY and algorithm.tag == OID:
-            curve = algorithm.read(OID)
-            return _CURVES[curve][0] if curve in _CURVES else oid_text(curve)
-        names = {RSA_ENCRYPTION: "rsa", RSASSA_PSS: "rsa-pss", ED25519: "ed25519", ED448: "ed448"}
-        return names.get(kind) or oid_text(kind)
-
-    @property
     def key_bits(self) -> int:
         """The size of the key; CertificateError where the kind is not supported."""
         return getattr(self.public_key, "key_size", 256 if self.key_algorithm == "ed25519" else 456)
@@ -237,7 +230,7 @@ class Certificate:
         validity.finish()
         self.subject_der = tbs.read_whole(SEQUENCE)
         self.key_der = tbs.read_whole(SEQUENCE)
-        _check_key_info(DerReader(self.key_der).enter(SEQUENCE))
+        self.key_algorithm = _key_algorithm(DerReader(self.key_der).enter(SEQUENCE))
         for unique_id in (0x81, 0x82):
             tbs.optional(unique_id)
         self._read_extensions(tbs.optional(0xA3))
@@ -325,10 +318,16 @@ def _octets_of_bit_string(content: bytes) -> bytes:
     return content[1:]
 
 
-def _check_key_info(key_info: DerReader) -> None:
-    key_info.enter(SEQUENCE).skip(OID)
+def _key_algorithm(key_info: DerReader) -> str:
+    """Name the kind of key in SubjectPublicKeyInfo, as `Certificate.key_algorithm` has it."""
+    algorithm = key_info.enter(SEQUENCE)
     key_info.skip(BIT_STRING)
     key_info.finish()
+    kind = algorithm.read(OID)
+    if kind == EC_PUBLIC_KEY and algorithm.tag == OID:
+        curve = algorithm.read(OID)
+        return _CURVES[curve][0] if curve in _CURVES else oid_text(curve)
+    return _KEY_ALGORITHMS.get(kind) or oid_text(kind)
 
 
 def _load_public_key(key_info: DerReader) -> PublicKey:
@@ -365,6 +364,8 @@ def _load_rsa_key(key: bytes) -> rsa.RSAPublicKey:
     numbers = DerReader(key).enter(SEQUENCE)
     modulus, exponent = numbers.read_integer(), numbers.read_integer()
     numbers.finish()
+    if modulus <= 0 or exponent <= 0:
+        raise ValueError("RSA key of negative numbers")
     if modulus.bit_length() > MAX_RSA_BITS or exponent.bit_length() > MAX_RSA_EXPONENT_BITS:
         raise ValueError(f"RSA key of {modulus.bit_length()} bits, exponent of {exponent.bit_length()}")
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()

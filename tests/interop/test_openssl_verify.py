@@ -20,9 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.fakes.pki import DAY, NOW, SERVER, Issued, ca, corrupt, key, key_usage, leaf, name
+from tls.certificates import Certificate
+from tls.der import time_text
 from tls.errors import CertificateError
 from tls.paths import verify_chain
-from tls.trust import TrustStore
+from tls.trust import SYSTEM_BUNDLES, TrustStore, pem_certificates, subject_hash
 
 pytestmark = [
     pytest.mark.interop,
@@ -683,3 +685,21 @@ def test_the_verdict_is_openssls(label: str, tmp_path: Path) -> None:
         assert said != theirs, "no difference any more"
     else:
         assert said == theirs
+
+
+@pytest.mark.slow
+def test_names_dates_and_hashes_of_the_systems_roots_are_written_as_openssl_does() -> None:
+    bundle = next((path for path in SYSTEM_BUNDLES if Path(path).exists()), None)
+    if bundle is None:
+        pytest.skip("this system has no bundle of roots")
+    asked = ["-subject", "-dates", "-subject_hash", "-nameopt", "sep_semi_plus_space,sname"]
+    for der in pem_certificates(Path(bundle).read_bytes())[::4]:
+        command = ["openssl", "x509", "-inform", "DER", "-noout", *asked]
+        said = subprocess.run(command, input=der, capture_output=True, timeout=20, check=True).stdout
+        certificate = Certificate.parse(der)
+        assert said.decode("latin-1").splitlines() == [
+            f"subject={certificate.subject}",
+            f"notBefore={time_text(certificate.not_before)}",
+            f"notAfter={time_text(certificate.not_after)}",
+            subject_hash(certificate.subject_der),
+        ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.pki import NOW, ca, leaf, name
+from tests.fakes.pki import NOW, ca, key, leaf, name
 from tls.certificates import Certificate
 from tls.der import days_since_1970, oid, oid_text, time_text
 from tls.errors import CertificateError
@@ -15,7 +18,14 @@ from tls.trust import TrustStore
 
 ROOT = ca(name("Root", C="SE"), path_length=3)
 LEAF = leaf(ROOT, names=["localhost", "127.0.0.1"])
-STORE = TrustStore.from_pem(ROOT.pem)
+RSA = ca(
+    private_key=key("rsa2048"),
+    padding=padding.PSS(padding.MGF1(hashes.SHA256()), 32),
+    constraints=x509.NameConstraints([x509.DNSName("test")], [x509.DirectoryName(name("x", E="a@b"))]),
+)
+ED25519 = leaf(ROOT, private_key=key("ed25519"))
+STORE = TrustStore.from_pem(ROOT.pem + RSA.pem)
+ANY = st.sampled_from([ROOT.der, LEAF.der, RSA.der, ED25519.der])
 
 
 def judge(der: bytes) -> None:
@@ -23,6 +33,7 @@ def judge(der: bytes) -> None:
         certificate = Certificate.parse(der)
     except CertificateError:
         return
+    certificate.is_signed_by(certificate)
     _ = certificate.subject, certificate.issuer, certificate.signature_hash, repr(certificate)
     matching_name(certificate.names, "localhost")
     for chain in ([certificate], [LEAF.certificate, certificate]):
@@ -40,7 +51,7 @@ def test_any_octets(octets: bytes) -> None:
 
 
 @settings(max_examples=400)
-@given(st.sampled_from([ROOT.der, LEAF.der]), st.data())
+@given(ANY, st.data())
 def test_certificates_with_octets_changed(der: bytes, data: st.DataObject) -> None:
     changed = bytearray(der)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -48,7 +59,7 @@ def test_certificates_with_octets_changed(der: bytes, data: st.DataObject) -> No
     judge(bytes(changed))
 
 
-@given(st.sampled_from([ROOT.der, LEAF.der]), st.integers(0, 600), st.binary(max_size=4))
+@given(ANY, st.integers(0, 600), st.binary(max_size=4))
 def test_certificates_cut_and_with_octets_put_in(der: bytes, at: int, octets: bytes) -> None:
     judge(der[:at] + octets + der[at:])
 

@@ -221,3 +221,14 @@ def test_lengths_must_be_in_shortest_form(length: bytes) -> None:
 def test_the_fingerprint_is_sha256_of_the_whole() -> None:
     made = ca()
     assert made.certificate.fingerprint == hashlib.sha256(made.der).digest()
+
+
+def test_a_negative_rsa_modulus_is_an_unsupported_certificate() -> None:
+    made = ca(private_key=key("rsa2048"))
+    modulus = key("rsa2048").public_key().public_numbers().n.to_bytes(256, "big")
+    certificate = Certificate.parse(
+        made.der.replace(b"\x02\x82\x01\x01\0" + modulus, b"\x02\x82\x01\x01\xff\0" + modulus[1:])
+    )
+    with pytest.raises(CertificateError, match="negative numbers") as caught:
+        _ = certificate.public_key
+    assert caught.value.alert == Alert.UNSUPPORTED_CERTIFICATE
