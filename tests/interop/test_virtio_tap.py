@@ -84,7 +84,7 @@ def test_a_tap_that_is_taken_is_named_in_the_error():
 
 
 def test_an_interface_that_is_no_tap_is_named_in_the_error():
-    with in_new_namespace(), pytest.raises(TransportError, match="TAP lo: .*ip tuntap add lo mode tap"):
+    with in_new_namespace(), pytest.raises(TransportError, match=r"TAP lo: .*ip tuntap add lo mode tap"):
         TapBackend("lo", MAC)
 
 
