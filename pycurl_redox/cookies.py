@@ -96,7 +96,7 @@ class CookieJar:
     # Outputs
 
     def header(self, host: str, path: str, *, is_secure: bool, now: int, extra: str = "") -> bytes | None:
-        """Return the value of the Cookie header for a request, the cookies of `-b NAME=VALUE` last; or None."""
+        """Return the value of a request's Cookie header, `extra` (of `-b NAME=VALUE`) last; or None."""
         pairs: list[str] = []
         length = len("Cookie: ")
         is_full = False

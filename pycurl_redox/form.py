@@ -20,7 +20,17 @@ class FormError(Exception):
 class Part:
     """One part of a form: its content is `data`, the file `path`, or `parts`."""
 
-    __slots__ = ("content_type", "data", "encoder", "file_name", "headers", "is_open", "name", "parts", "path")
+    __slots__ = (
+        "content_type",
+        "data",
+        "encoder",
+        "file_name",
+        "headers",
+        "is_open",
+        "name",
+        "parts",
+        "path",
+    )
 
     def __init__(self) -> None:
         self.name: str | None = None

@@ -60,7 +60,7 @@ class FormBody:
         return self.length is not None
 
     def __iter__(self) -> Iterator[bytes]:
-        """Read through the body once; raises `ReadFailedError` when a file is gone or has changed its size."""
+        """Read through the body once; raises `ReadFailedError` when a file is gone or is shorter now."""
         for piece in self._pieces:
             if isinstance(piece, bytes):
                 yield piece
@@ -192,7 +192,7 @@ def _quoted_printable(data: bytes) -> bytes:
             length, position = 0, position + 2
             continue
         at_line_end = position + 1 == len(data) or data[position + 1 : position + 3] == b"\r\n"
-        is_plain = 33 <= octet <= 126 and octet != 0x3D or (octet in b" \t" and not at_line_end)
+        is_plain = (33 <= octet <= 126 and octet != 0x3D) or (octet in b" \t" and not at_line_end)
         word = bytes([octet]) if is_plain else b"=%02X" % octet
         # A line that goes on needs room for its soft break.
         if length + len(word) > (76 if at_line_end else 75):

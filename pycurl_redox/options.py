@@ -1,6 +1,6 @@
 """The command line, read as curl 7.88.1 reads it; the options themselves are in `option_table.py`.
 
-`read_command_line` gives the operations; an `Action` other than "run" means that the command only has to print
+`read_command_line` gives the operations; an action other than "run" means that the command only has to print
 something.  Warnings are collected, so that `--stderr` may send them where it wants.
 """
 
@@ -41,8 +41,8 @@ class OptionError(Exception):
         self.exit_code = exit_code
 
 
-class ActionRequested(Exception):  # noqa: N818 - not an error: -h, -M and -V end the reading
-    """The rest of the command line does not matter."""
+class ActionRequested(Exception):
+    """Not an error: after -h, -M and -V the rest of the command line does not matter."""
 
 
 def read_command_line(
@@ -158,7 +158,7 @@ class Parser:
             self.operations.append(OperationConfig())
 
     def read_config_file(self, path: str) -> None:
-        """Take the options of a file; what is wrong in it is a warning, and an OSError of the file is not caught."""
+        """Take the options of a file; what is wrong in it is a warning.  Raises OSError."""
         from pycurl_redox.config_file import config_lines
 
         if self._depth == MAX_CONFIG_DEPTH:

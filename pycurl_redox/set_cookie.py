@@ -138,9 +138,7 @@ class _HeaderReader:
         if not name:
             return
         if len(name) >= 4095 or len(value) >= 4095 or len(name) + len(value) > MAX_NAME_AND_VALUE:
-            raise CookieRefusedError(
-                f"oversized cookie dropped, name/val {len(name)} + {len(value)} bytes"
-            )
+            raise CookieRefusedError(f"oversized cookie dropped, name/val {len(name)} + {len(value)} bytes")
         name, text = name.rstrip(_BLANKS), value.strip(_BLANKS)
         if "\t" in text:
             raise CookieRefusedError("cookie contains TAB, dropping")

@@ -22,7 +22,7 @@ _GUESSED_SCHEMES = ("ftp", "dict", "ldap", "imap", "smtp", "pop3")
 
 
 class Url(NamedTuple):
-    """A URL in its parts; what was typed stays as it was, but for dot segments and the spelling of addresses."""
+    """A URL in its parts, as they were typed but for dot segments and the spelling of addresses."""
 
     scheme: str
     user: str | None

@@ -1,0 +1,220 @@
+"""The progress meter and the bar of `-#`, from numbers and times that are handed in."""
+
+from __future__ import annotations
+
+from collections import deque
+
+METER_HEAD = (
+    "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n"
+    "                                 Dload  Upload   Total   Spent    Left  Speed\n"
+)
+_OFFSET_MAX = 2**63 - 1
+_SPAN = 6
+"""The current speed is that of the last five seconds: six samples."""
+_MAX_BAR_WIDTH = 256
+
+
+class Meter:
+    """curl's meter: one line that is drawn over and over.
+
+    `now` are seconds of any clock that does not go back; sizes are None until they are known.
+    """
+
+    def __init__(self, start: float, *, resume_from: int = 0) -> None:
+        self._start = start
+        self._resume_from = resume_from
+        self._head_is_out = False
+        self._last_second: int | None = None
+        self._samples: deque[tuple[float, int]] = deque(maxlen=_SPAN)
+        self._current = 0
+
+    def update(
+        self,
+        now: float,
+        *,
+        downloaded: int,
+        uploaded: int,
+        download_size: int | None = None,
+        upload_size: int | None = None,
+        force: bool = False,
+    ) -> str:
+        """Return what to write to stderr, "" most of the time: a line a second, or when `force` says so."""
+        microseconds = int((now - self._start) * 1e6)
+        download_speed = transfer_speed(downloaded, microseconds)
+        upload_speed = transfer_speed(uploaded, microseconds)
+        if not force and self._last_second == int(now):
+            return ""
+        self._last_second = int(now)
+        self._sample(now, downloaded + uploaded, download_speed + upload_speed)
+        head = "" if self._head_is_out else self._head()
+        self._head_is_out = True
+        download_estimate, download_percent = _estimate(downloaded, download_size, download_speed)
+        upload_estimate, upload_percent = _estimate(uploaded, upload_size, upload_speed)
+        total_estimate = max(download_estimate, upload_estimate)
+        spent = microseconds // 1_000_000
+        expected = (uploaded if upload_size is None else upload_size) + (
+            downloaded if download_size is None else download_size
+        )
+        percent = _percent(downloaded + uploaded, expected)
+        left = total_estimate - spent if total_estimate > 0 else 0
+        return head + (
+            f"\r{percent:3} {short_size(expected)}  {download_percent:3} {short_size(downloaded)}  "
+            f"{upload_percent:3} {short_size(uploaded)}  {short_size(download_speed)}  "
+            f"{short_size(upload_speed)} {short_time(total_estimate)} {short_time(spent)} "
+            f"{short_time(left)} {short_size(self._current)}"
+        )
+
+    def finish(
+        self,
+        now: float,
+        *,
+        downloaded: int,
+        uploaded: int,
+        download_size: int | None = None,
+        upload_size: int | None = None,
+    ) -> str:
+        """Return the last line, with its newline."""
+        line = self.update(
+            now,
+            downloaded=downloaded,
+            uploaded=uploaded,
+            download_size=download_size,
+            upload_size=upload_size,
+            force=True,
+        )
+        return line + "\n"
+
+    def _head(self) -> str:
+        resuming = (
+            f"** Resuming transfer from byte position {self._resume_from}\n" if self._resume_from else ""
+        )
+        return resuming + METER_HEAD
+
+    def _sample(self, now: float, amount: int, average: int) -> None:
+        self._samples.append((now, amount))
+        then, before = self._samples[0]
+        if len(self._samples) == 1:
+            self._current = average
+            return
+        milliseconds = max(int((now - then) * 1000), 1)
+        self._current = (amount - before) * 1000 // milliseconds
+
+
+class Bar:
+    """The bar of `-#`; `columns` is the terminal's width, 79 when there is none."""
+
+    def __init__(self, columns: int = 79, *, resume_from: int = 0) -> None:
+        self._width = min(columns, _MAX_BAR_WIDTH)
+        self._resume_from = resume_from
+        self._last_point = 0
+        self._last_time = 0.0
+        self._is_first = True
+        self._flight = Flight(self._width)
+
+    def update(
+        self,
+        now: float,
+        *,
+        downloaded: int,
+        uploaded: int,
+        download_size: int | None = None,
+        upload_size: int | None = None,
+    ) -> str:
+        """Return what to write to stderr: at most ten times a second, and when all is there."""
+        total = (download_size or 0) + (upload_size or 0) + self._resume_from
+        point = downloaded + uploaded + self._resume_from
+        out = ""
+        if not self._is_first:
+            recent = now - self._last_time < 0.1
+            if total and (point == self._last_point or (recent and point < total)):
+                return ""
+            if not total and recent:
+                return ""
+            if not total:
+                out = self._flight.draw(point != self._last_point)
+        self._is_first = False
+        if total > 0 and point != self._last_point:
+            out += self._line(point, max(total, point))
+        self._last_point, self._last_time = point, now
+        return out
+
+    def _line(self, point: int, total: int) -> str:
+        fraction = point / total
+        width = self._width - 7
+        return f"\r{'#' * int(width * fraction):<{width}} {fraction * 100:5.1f}%"
+
+
+class Flight:
+    """What flies to and fro while the size is not known."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._tick = 150
+        self._at = 0
+        self._step = 1
+
+    def draw(self, moved: bool) -> str:
+        line = [" "] * (self._width - 1)
+        line[self._at : self._at + 5] = "-=O=-"
+        for offset in (0, 5, 10, 15):
+            line[_wave((self._tick + offset) % 200) // (1_000_000 // (self._width - 2))] = "#"
+        self._tick = (self._tick + 2) % 200
+        self._at += self._step if moved else 0
+        if self._at >= self._width - 6:
+            self._step, self._at = -1, self._width - 6
+        elif self._at < 0:
+            self._step, self._at = 1, 0
+        return "".join(line[: self._width - 1]) + "\r"
+
+
+def _wave(index: int) -> int:
+    """Return the sine of a turn in 200 steps, from 0 to 999 999; its π is curl's, 3.1415."""
+    from math import sin
+
+    return int(sin((index + 1) / 200 * 2 * 3.1415) * 500_000 + 500_000)
+
+
+def transfer_speed(octets: int, microseconds: int) -> int:
+    """Return octets a second."""
+    return octets * 1_000_000 // max(microseconds, 1)
+
+
+def short_size(octets: int) -> str:
+    """Return a size in five columns."""
+    if octets < 100_000:
+        return f"{octets:5}"
+    if octets < 10_000 * 1024:
+        return f"{octets >> 10:4}k"
+    for bits, letter in ((20, "M"), (30, "G")):
+        unit = 1 << bits
+        if octets < 100 * unit:
+            return f"{octets >> bits:2}.{octets % unit // (unit // 10)}{letter}"[:5]
+        if octets < 10_000 * unit:
+            return f"{octets >> bits:4}{letter}"
+    if octets < 10_000 << 40:
+        return f"{octets >> 40:4}T"
+    return f"{octets >> 50:4}P"
+
+
+def short_time(seconds: int) -> str:
+    """Return a span in eight columns."""
+    if seconds <= 0:
+        return "--:--:--"
+    hours = seconds // 3600
+    if hours <= 99:
+        return f"{hours:2}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    days = seconds // 86_400
+    return f"{days:3}d {hours % 24:02}h" if days <= 999 else f"{days:7}d"
+
+
+def _estimate(done: int, size: int | None, speed: int) -> tuple[int, int]:
+    """Return the seconds that a transfer takes in all, and how many percent are done."""
+    if size is None or speed <= 0:
+        return 0, 0
+    return size // speed, _percent(done, size)
+
+
+def _percent(done: int, size: int) -> int:
+    if size > 10_000:
+        return done // (size // 100)
+    return done * 100 // size if size > 0 else 0
