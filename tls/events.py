@@ -62,6 +62,7 @@ class MessageTraced(NamedTuple):
     content: str
     name: str
     number: int
+    length: int
 
 
 Event = (

@@ -42,8 +42,8 @@ class Output:
 
     __slots__ = (
         "_client_random",
-        "_has_answered_update",
-        "_has_sent_change_cipher_spec",
+        "_owes_change_cipher_spec",
+        "_owes_key_update",
         "config",
         "events",
         "joiner",
@@ -52,7 +52,7 @@ class Output:
         "writer",
     )
 
-    def __init__(self, config: TlsConfig, client_random: bytes) -> None:
+    def __init__(self, config: TlsConfig, client_random: bytes, in_compatibility_mode: bool) -> None:
         self.config = config
         self.reader = RecordReader(config.limits.empty_records)
         self.writer = RecordWriter()
@@ -60,8 +60,8 @@ class Output:
         self.events: deque[Event] = deque()
         self.sent: list[Buffer] = []
         self._client_random = client_random
-        self._has_sent_change_cipher_spec = False
-        self._has_answered_update = False
+        self._owes_change_cipher_spec = in_compatibility_mode
+        self._owes_key_update = False
 
     # Messages
 
@@ -71,14 +71,14 @@ class Output:
             self.sent.append(self.writer.plaintext(HANDSHAKE, encoded, version))
         else:
             self.sent.append(self.writer.seal(HANDSHAKE, encoded))
-        self.trace_message(True, encoded[0])
+        self.trace_message(True, encoded[0], len(encoded))
 
     def send_change_cipher_spec(self) -> None:
-        """For middleboxes, once (RFC 8446 §D.4)."""
-        if not self._has_sent_change_cipher_spec:
-            self._has_sent_change_cipher_spec = True
+        """In compatibility mode, once, before anything protected or a second hello (RFC 8446 §D.4)."""
+        if self._owes_change_cipher_spec:
+            self._owes_change_cipher_spec = False
             self.sent.append(self.writer.plaintext(CHANGE_CIPHER_SPEC, b"\x01"))
-            self.trace(True, "TLS change cipher", "Change cipher spec", 1)
+            self.trace(True, "TLS change cipher", "Change cipher spec", 1, 1)
 
     def send_alert(self, alert: Alert) -> None:
         level = 1 if alert in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED) else 2
@@ -86,11 +86,14 @@ class Output:
         if self.writer.protection is None:
             self.sent.append(self.writer.plaintext(ALERT, octets))
         else:
+            self.send_change_cipher_spec()
             self.sent.append(self.writer.seal(ALERT, octets))
         self.trace_alert(True, level, alert)
 
     def send_application_data(self, data: Buffer) -> None:
         """Seal and send, with new keys whenever the limit of the present ones is reached."""
+        if self._owes_key_update:
+            self.update_write_keys(messages.UPDATE_NOT_REQUESTED)
         view = memoryview(data).cast("B")
         limit = self.config.limits.records_per_key
         while len(view):
@@ -123,13 +126,12 @@ class Output:
         assert self.writer.protection is not None
         self.send_message(messages.build_key_update(request))
         self.writer.protection = self.writer.protection.updated()
+        self._owes_key_update = False
         self.events.append(KeyUpdated(outgoing=True))
 
-    def answer_key_update(self) -> None:
-        """Answer as one many requests that came before anything was taken to be sent."""
-        if not self._has_answered_update:
-            self._has_answered_update = True
-            self.update_write_keys(messages.UPDATE_NOT_REQUESTED)
+    def owe_key_update(self) -> None:
+        """Answer before the next application data, and as one however many ask (RFC 8446 §4.6.3)."""
+        self._owes_key_update = True
 
     def log_secret(self, label: str, secret: bytes) -> None:
         """Give a line of an SSLKEYLOGFILE (draft-ietf-tls-keylogfile) to who asked for it."""
@@ -138,28 +140,27 @@ class Output:
 
     def data_to_send(self) -> list[Buffer]:
         sent, self.sent = self.sent, []
-        self._has_answered_update = False
         return sent
 
     # News
 
-    def trace_message(self, outgoing: bool, kind: int) -> None:
+    def trace_message(self, outgoing: bool, kind: int, length: int) -> None:
         if self.config.trace:
             name = _TRACED_NAMES.get(kind, "Unknown")
-            self.trace(outgoing, "TLS handshake", name, kind)
+            self.trace(outgoing, "TLS handshake", name, kind, length)
 
     def trace_alert(self, outgoing: bool, level: int, code: int) -> None:
         if self.config.trace:
-            self.trace(outgoing, "TLS alert", _alert_name(code).replace("_", " "), level << 8 | code)
+            self.trace(outgoing, "TLS alert", _alert_name(code).replace("_", " "), level << 8 | code, 2)
 
-    def trace(self, outgoing: bool, content: str, name: str, number: int) -> None:
+    def trace(self, outgoing: bool, content: str, name: str, number: int, length: int) -> None:
         if self.config.trace:
-            self.events.append(MessageTraced(outgoing, content, name, number))
+            self.events.append(MessageTraced(outgoing, content, name, number, length))
 
     def next_message(self) -> HandshakeMessage | None:
         message = self.joiner.next_message()
         if message is not None:
-            self.trace_message(False, message.kind)
+            self.trace_message(False, message.kind, len(message.encoded))
         return message
 
     def expect_no_leftovers(self) -> None:
