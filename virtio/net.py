@@ -19,7 +19,7 @@ from typing import NamedTuple
 from virtio import spec
 from virtio.counters import Counters, Info, QueueInfo
 from virtio.driver import Driver
-from virtio.errors import DeviceError, FeatureError, UsageError
+from virtio.errors import DeviceError, FeatureError, UsageError, VirtioError
 from virtio.layout import RingLayout, ring_room
 from virtio.memory import BufferPool, Buffers, Region
 from virtio.queue import Virtqueue, queue_room
@@ -340,20 +340,20 @@ class VirtioNet:
     def _recover(self, cause: DeviceError) -> None:
         """Reset the device and begin again with the same features (virtio 1.2 §2.1.2)."""
         self._counters.lied(cause)
-        self._counters.resets += 1
         progress = self._receive.frames_received + self._used(spec.TRANSMIT_QUEUE)
         self._resets_in_vain = 0 if progress != self._progress else self._resets_in_vain + 1
         self._progress = progress
         try:
-            if self._resets_in_vain >= RESETS_IN_VAIN:
+            if self._resets_in_vain > RESETS_IN_VAIN:
                 raise DeviceError(
                     "does not recover", f"{RESETS_IN_VAIN} resets in vain, the last: {cause.lie}"
                 )
+            self._counters.resets += 1
             self._counters.keep(self._queues)
             self._restart()
-        except (DeviceError, FeatureError) as error:
+        except VirtioError as error:
             self._driver.fail()
-            self._error = error if isinstance(error, DeviceError) else DeviceError("changed", str(error))
+            self._error = error if isinstance(error, DeviceError) else DeviceError("lost", str(error))
             raise self._error from error
 
     def _restart(self) -> None:
