@@ -38,6 +38,7 @@ _ERROR_QUEUE = 0x2000  # MSG_ERRQUEUE
 _LINGER_RESET = struct.pack("ii", 1, 0)
 _EXTENDED_ERROR = struct.Struct("=IBBBxII")
 _SCRATCH_SIZE = 1 << 20
+_SEND_MORE = socket.MSG_NOSIGNAL | socket.MSG_MORE
 
 Buffer = bytes | bytearray | memoryview
 
@@ -92,12 +93,19 @@ class TcpSocket:
         while count:
             count -= self._recv_into(self._scratch, min(count, _SCRATCH_SIZE), socket.MSG_TRUNC)
 
-    def send(self, pieces: Sequence[Buffer]) -> int:
-        """Hand octets to the kernel; returns how many it took."""
+    def send(self, pieces: Sequence[Buffer], has_more: bool = False) -> int:
+        """Hand octets to the kernel; returns how many it took.
+
+        With `has_more` the kernel may keep them until the next `send` or `push`.
+        """
         try:
-            return self._sendmsg(pieces, (), socket.MSG_NOSIGNAL)
+            return self._sendmsg(pieces, (), _SEND_MORE if has_more else socket.MSG_NOSIGNAL)
         except BlockingIOError:
             return 0
+
+    def push(self) -> None:
+        """Send what `has_more` kept (tcp(7): setting TCP_NODELAY flushes, corked or not)."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def room(self) -> tuple[int, int]:
         """Octets that `send` will take now, about, and the size of the buffer they are a part of.

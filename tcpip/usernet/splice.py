@@ -68,8 +68,8 @@ class TcpFlow:
         "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_due", "_fin_seq", "_gso_header",
         "_header", "_host_is_ending", "_idle_timeout", "_in_recovery", "_is_full", "_is_stalled",
         "_largest", "_linger_timeout", "_local_shift", "_max_retries", "_max_window", "_mss",
-        "_partial_header", "_probe_due", "_recover", "_remote_shift", "_retransmit_due", "_retries",
-        "_rto", "_rto_at", "_rtt_end", "_rtt_start", "_rttvar", "_snd_max", "_snd_nxt", "_snd_una",
+        "_partial_header", "_probe_due", "_push_due", "_recover", "_remote_shift", "_retransmit_due",
+        "_retries", "_rto", "_rto_at", "_rtt_end", "_rtt_start", "_rttvar", "_snd_max", "_snd_nxt", "_snd_una",
         "_snd_wl1", "_snd_wnd", "_srtt", "_syn_due", "_timeout_at", "_wants_room", "_window",
         "_window_edge", "deadline", "due", "fin_acked", "guest_fin", "irs", "is_blocked",
         "is_queued", "is_readable", "key", "needs_rearm", "octets_from_guest", "octets_to_guest",
@@ -124,6 +124,7 @@ class TcpFlow:
         self.deadline = self.due = self._timeout_at
         self.is_readable = self._host_is_ending = self._is_full = self._wants_room = False
         self._is_stalled = self._syn_due = self._fin_due = self._retransmit_due = self._probe_due = False
+        self._push_due = False
         self.guest_fin = self.fin_acked = self.needs_rearm = False
         self.is_queued = self.is_blocked = False
         self.octets_to_guest = self.octets_from_guest = self.retransmissions = 0
@@ -264,7 +265,10 @@ class TcpFlow:
         elif ahead or self.state is LINGERING or self.guest_fin:
             return  # out of order: the guest sends it again
         if length and not self._is_full:
-            taken = self.socket.send(payload)
+            # A burst of full segments becomes few large ones of the host: a send costs more than its octets.
+            has_more = self._mss <= length < 16_384 and not fin
+            taken = self.socket.send(payload, has_more)
+            self._push_due = has_more
             self.rcv_nxt = self.rcv_nxt + taken & MASK
             self.octets_from_guest += taken
             if taken < length:
@@ -306,6 +310,9 @@ class TcpFlow:
             if self._discard:
                 self.socket.discard(self._discard)
                 self._discard = 0
+            if self._push_due:
+                self._push_due = False
+                self.socket.push()
             if self._acks_due:
                 self._refresh_window()
             if self._retransmit_due:
@@ -466,8 +473,11 @@ class TcpFlow:
 
     # --- time ----------------------------------------------------------
 
-    def handle_timeout(self, link: Link) -> None:
+    def handle_timeout(self, link: Link, now: float) -> None:
         """The deadline has passed: send again, probe, or give up.  The new deadline comes from `pump`."""
+        self._set_deadline()
+        if self.deadline > now:
+            return  # what was heard since the last `pump` has put it off
         if self.state in (CONNECTING, LINGERING):
             self.abort()
             return

@@ -127,7 +127,7 @@ class TcpTable:
                 continue
             flow.due = float("inf")
             try:
-                flow.handle_timeout(self._link)
+                flow.handle_timeout(self._link, now)
             except OSError:
                 self._break(flow)
                 continue

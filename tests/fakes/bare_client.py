@@ -211,8 +211,9 @@ class BareTcp:
 
     def emit(self, seq, flags, payload=b"", options=b"", window=None, cuts=None) -> None:
         window = min(self.window >> (self.shift or 0), 0xFFFF) if window is None else window
+        offset = 5 + len(options) // 4 << 4
         data = _TCP.pack(
-            *self.ports, seq & 0xFFFFFFFF, self.rcv_nxt, 5 + len(options) // 4 << 4, flags, min(window, 0xFFFF), 0, 0
+            *self.ports, seq & 0xFFFFFFFF, self.rcv_nxt, offset, flags, min(window, 0xFFFF), 0, 0
         ) + options  # fmt: skip
         length = len(data) + len(payload)
         pseudo = pseudo_header_sum(self.source, self.to, 6, length)
