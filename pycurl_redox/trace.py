@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 Buffer = bytes | bytearray | memoryview
 
 INFO = "info"
@@ -29,6 +31,62 @@ _TITLES = {
     TLS_DATA_IN: b"<= Recv SSL data",
     TLS_DATA_OUT: b"=> Send SSL data",
 }
+
+
+class Tracer:
+    """Sends what happens to one place: `kind` is "plain" for -v, "ascii" or "hex".
+
+    `stamp` gives the time of `--trace-time`; `close`, if any, is called once at the end.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        kind: str,
+        *,
+        stamp: Callable[[], bytes] | None = None,
+        shows_sizes: bool = True,
+        close: Callable[[], object] | None = None,
+    ) -> None:
+        self._write = write
+        self._verbose = VerboseText(shows_sizes=shows_sizes) if kind == "plain" else None
+        self._with_hex = kind == "hex"
+        self._stamp = stamp or (lambda: b"")
+        self._close = close
+
+    def note(self, text: str) -> None:
+        self._trace(INFO, text.encode("utf-8", "surrogateescape"))
+
+    def header_in(self, data: Buffer) -> None:
+        self._trace(HEADER_IN, data)
+
+    def header_out(self, data: Buffer) -> None:
+        self._trace(HEADER_OUT, data)
+
+    def data_in(self, data: Buffer) -> None:
+        self._trace(DATA_IN, data)
+
+    def data_out(self, data: Buffer) -> None:
+        self._trace(DATA_OUT, data)
+
+    def tls_data_in(self, data: Buffer) -> None:
+        self._trace(TLS_DATA_IN, data)
+
+    def tls_data_out(self, data: Buffer) -> None:
+        self._trace(TLS_DATA_OUT, data)
+
+    def close(self) -> None:
+        close, self._close = self._close, None
+        if close is not None:
+            close()
+
+    def _trace(self, kind: str, data: Buffer) -> None:
+        if self._verbose is not None:
+            text = self._verbose.text(kind, data, self._stamp())
+        else:
+            text = dump(kind, data, with_hex=self._with_hex, stamp=self._stamp())
+        if text:
+            self._write(text)
 
 
 class VerboseText:
