@@ -91,6 +91,8 @@ class Virtqueue:
         self._used_index = u16[used + 1 : used + 2]
         self._used_ring = region.u64[(layout.used + 4) >> 3 : ((layout.used + 4) >> 3) + size]
         self._available_event = u16[used + 2 + 4 * size : used + 3 + 4 * size]
+        if event_idx:
+            self._used_event[0] = to_index(-1)  # the 0 there would ask for the first completion
 
     # questions
 
