@@ -31,7 +31,7 @@ class TlsClient:
 
     def __init__(self, config: TlsConfig, server_name: str, offer: Offer | None = None) -> None:
         offer = make_offer(config, server_name) if offer is None else offer
-        self._output = Output(offer.config, offer.random)
+        self._output = Output(offer.config, offer.random, bool(offer.session_id))
         self._state: State = ExpectServerHello(offer)
         self._error: TlsError | None = None
         self._has_closed = False
@@ -130,7 +130,7 @@ class TlsClient:
             self._handle_change_cipher_spec(fragment)
         else:
             raise PeerMisbehavedError(
-                f"record: unknown inner content type: {content_type}", Alert.UNEXPECTED_MESSAGE
+                f"record: content type not allowed here: {content_type}", Alert.UNEXPECTED_MESSAGE
             )
 
     def _handle_application_data(self, fragment: memoryview) -> None:
@@ -178,7 +178,7 @@ class TlsClient:
         """RFC 8446 §5: dropped during the handshake if it is the one octet 1, else an error."""
         if self.is_handshake_complete or bytes(fragment) != b"\x01":
             raise PeerMisbehavedError(
-                "record: change_cipher_spec is not allowed here", Alert.UNEXPECTED_MESSAGE
+                "record: content type not allowed here: change_cipher_spec", Alert.UNEXPECTED_MESSAGE
             )
         self._change_cipher_specs += 1
         limit = self._output.config.limits.empty_records

@@ -88,6 +88,8 @@ class SessionTicket(NamedTuple):
     max_early_data_size: int
     alpn: bytes | None
     peer_chain: tuple[bytes, ...]
+    ocsp_response: bytes | None
+    sct_list: bytes | None
     was_verified: bool
 
     def __repr__(self) -> str:
@@ -95,7 +97,7 @@ class SessionTicket(NamedTuple):
 
 
 class ResumptionOffer(NamedTuple):
-    """A ticket to offer, and its age in milliseconds since it was received."""
+    """A ticket to offer, and its age in milliseconds; past its lifetime it is not sent."""
 
     ticket: SessionTicket
     age: int

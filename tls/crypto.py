@@ -220,7 +220,7 @@ def new_key_exchanges(groups: tuple[int, ...]) -> tuple[KeyExchange, ...]:
 
 def _bad_share(group: int, share: bytes) -> PeerMisbehavedError:
     return PeerMisbehavedError(
-        f"ServerHello: key share is not valid for its group: 0x{group:04x}, {len(share)} octets",
+        f"ServerHello: key_share is not valid for its group: 0x{group:04x}, {len(share)} octets",
         Alert.ILLEGAL_PARAMETER,
     )
 

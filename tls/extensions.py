@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from .alerts import Alert
 from .codec import Reader, uint16_list, vector
@@ -49,13 +49,20 @@ def parse_extensions(
             body = block.vector(2)
             if kind in found:
                 raise PeerMisbehavedError(f"{reader.name}: duplicate extension: {kind}", duplicate_alert)
-            if allowed is not None and kind not in allowed:
-                raise PeerMisbehavedError(
-                    f"{reader.name}: extension not offered, or not for this message: {kind}",
-                    Alert.UNSUPPORTED_EXTENSION,
-                )
             found[kind] = body
+    if allowed is not None:
+        expect_only(found, allowed, reader.name)
     return found
+
+
+def expect_only(found: Iterable[int], allowed: Container[int], name: str) -> None:
+    """Refuse extensions but these."""
+    for kind in found:
+        if kind not in allowed:
+            raise PeerMisbehavedError(
+                f"{name}: extension not offered, or not for this message: {kind}",
+                Alert.UNSUPPORTED_EXTENSION,
+            )
 
 
 def build_extensions(extensions: list[tuple[int, bytes]]) -> bytes:

@@ -69,7 +69,7 @@ class State(Protocol):
 class SignatureVerified(NamedTuple):
     """The server has signed this handshake with the key of its certificate, and the chain was accepted."""
 
-    message: CertificateMessage
+    peer: CertificateMessage
     certificate: Certificate
     path: VerifiedPath | None
     scheme: int
@@ -78,7 +78,7 @@ class SignatureVerified(NamedTuple):
 class PskAccepted(NamedTuple):
     """The server knows the secret of a session in which it proved its identity; Finished will show it."""
 
-    ticket: SessionTicket
+    peer: CertificateMessage
     path: VerifiedPath | None
 
 
@@ -137,18 +137,23 @@ class ExpectServerHello(NamedTuple):
         body = hello.extensions.get(ext.SUPPORTED_VERSIONS)
         if body is None:
             if self.retry is not None:
-                raise _illegal(f"{hello.name}: version of the second hello differs from the first")
+                raise _illegal(f"{hello.name}: version of the second hello differs: none selected")
             if hello.random[-8:] in _DOWNGRADE_SENTINELS:
                 raise _illegal("ServerHello: downgrade sentinel, somebody removed TLS 1.3 from the offer")
             raise PeerIncompatibleError(
-                f"ServerHello: the server does not speak TLS 1.3: 0x{hello.legacy_version:04x}",
+                f"ServerHello: version not supported: the server chose 0x{hello.legacy_version:04x}",
                 Alert.PROTOCOL_VERSION,
             )
         version = ext.parse_uint16(body, f"{hello.name} supported_versions")
         if version != ext.TLS13:
+            if self.retry is not None:
+                raise _illegal(f"{hello.name}: version of the second hello differs: 0x{version:04x}")
             raise _illegal(f"{hello.name}: selected version was not offered: 0x{version:04x}")
         if hello.legacy_version != 0x0303:
-            raise _illegal(f"{hello.name}: legacy_version must be 0x0303: 0x{hello.legacy_version:04x}")
+            raise PeerMisbehavedError(
+                f"{hello.name}: version not supported: legacy_version 0x{hello.legacy_version:04x}",
+                Alert.PROTOCOL_VERSION,
+            )
 
     def _suite(self, hello: ServerHello) -> CipherSuite:
         code = hello.cipher_suite
@@ -178,8 +183,7 @@ class ExpectServerHello(NamedTuple):
             group, None if cookie is None else ext.parse_cookie(cookie), suite.hash_name, transcript
         )
         transcript.add(offer.encoded)
-        if offer.session_id:
-            output.send_change_cipher_spec()
+        output.send_change_cipher_spec()
         output.send_message(offer.encoded)
         return ExpectServerHello(offer, Retry(suite.code, group, transcript))
 
@@ -189,9 +193,9 @@ class ExpectServerHello(NamedTuple):
             return None
         group = ext.parse_uint16(body, "HelloRetryRequest key_share")
         if group not in self.offer.config.groups:
-            raise _illegal(f"HelloRetryRequest: group not offered: 0x{group:04x}")
+            raise _illegal(f"HelloRetryRequest: key_share group not offered: 0x{group:04x}")
         if self.offer.exchange_for(group) is not None:
-            raise _illegal(f"HelloRetryRequest: a share of this group was sent already: 0x{group:04x}")
+            raise _illegal(f"HelloRetryRequest: key_share group had a share already: 0x{group:04x}")
         return group
 
     # Agreement
@@ -240,7 +244,7 @@ class ExpectServerHello(NamedTuple):
         group, share = ext.parse_key_share(body)
         exchange = self.offer.exchange_for(group)
         if exchange is None:
-            raise _illegal(f"ServerHello: key share of a group not asked for: 0x{group:04x}")
+            raise _illegal(f"ServerHello: key_share group not asked for: 0x{group:04x}")
         return group, exchange.shared_secret(share)
 
 
@@ -280,7 +284,7 @@ class ExpectEncryptedExtensions(NamedTuple):
 
             chain = [Certificate.parse(der) for der in ticket.peer_chain]
             path = config.verify(chain, self.session.offer.server_name)
-        return PskAccepted(ticket, path)
+        return PskAccepted(CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list), path)
 
 
 class ExpectCertificateOrRequest(NamedTuple):
@@ -390,8 +394,7 @@ class ExpectFinished(NamedTuple):
     def _send_flight(self, output: Output) -> bool:
         """CertificateRequest answered, Finished sent; returns whether a certificate was among it."""
         session = self.session
-        if session.offer.session_id:
-            output.send_change_cipher_spec()
+        output.send_change_cipher_spec()
         sent_certificate = self.request is not None and self._send_certificate(self.request, output)
         digest = session.transcript.digest()
         finished = messages.build_finished(
@@ -429,14 +432,14 @@ class ExpectFinished(NamedTuple):
             group=session.group,
             alpn=self.alpn,
             signature_scheme=None if isinstance(proof, PskAccepted) else proof.scheme,
-            peer_chain=_chain(proof),
+            peer_chain=proof.peer.chain,
             peer_certificate=None if isinstance(proof, PskAccepted) else proof.certificate,
             verified_path=proof.path,
             is_resumed=is_resumed,
             was_retried=session.was_retried,
             sent_client_certificate=sent_certificate,
-            ocsp_response=None if isinstance(proof, PskAccepted) else proof.message.ocsp_response,
-            sct_list=None if isinstance(proof, PskAccepted) else proof.message.sct_list,
+            ocsp_response=proof.peer.ocsp_response,
+            sct_list=proof.peer.sct_list,
         )
 
 
@@ -487,7 +490,9 @@ class ExpectTraffic(NamedTuple):
                     age_add=ticket.age_add,
                     max_early_data_size=ticket.max_early_data_size,
                     alpn=self.alpn,
-                    peer_chain=_chain(proof),
+                    peer_chain=proof.peer.chain,
+                    ocsp_response=proof.peer.ocsp_response,
+                    sct_list=proof.peer.sct_list,
                     was_verified=proof.path is not None,
                 )
             )
@@ -503,11 +508,7 @@ class ExpectTraffic(NamedTuple):
             )
         output.update_read_keys()
         if is_requested:
-            output.answer_key_update()
-
-
-def _chain(proof: SignatureVerified | PskAccepted) -> tuple[bytes, ...]:
-    return proof.ticket.peer_chain if isinstance(proof, PskAccepted) else proof.message.chain
+            output.owe_key_update()
 
 
 def _illegal(what: str) -> PeerMisbehavedError:

@@ -201,12 +201,7 @@ class ServerHello(NamedTuple):
 
     def expect_only(self, allowed: Container[int]) -> None:
         """Refuse extensions but these; not in `parse`, as an older version has others."""
-        for kind in self.extensions:
-            if kind not in allowed:
-                raise PeerMisbehavedError(
-                    f"{self.name}: extension not offered, or not for this message: {kind}",
-                    Alert.UNSUPPORTED_EXTENSION,
-                )
+        ext.expect_only(self.extensions, allowed, self.name)
 
 
 def parse_encrypted_extensions(message: HandshakeMessage, offered: Container[int]) -> dict[int, bytes]:
@@ -225,9 +220,7 @@ class CertificateRequest(NamedTuple):
     def parse(cls, message: HandshakeMessage) -> Self:
         with message.reader() as reader:
             if reader.vector(1):
-                raise PeerMisbehavedError(
-                    "CertificateRequest: context must be empty in the handshake", Alert.ILLEGAL_PARAMETER
-                )
+                raise reader.error("context must be empty in the handshake")
             extensions = ext.parse_extensions(reader, None)
         if ext.SIGNATURE_ALGORITHMS not in extensions:
             raise PeerMisbehavedError(
@@ -252,7 +245,7 @@ class CertificateMessage(NamedTuple):
         leaf_extensions: dict[int, bytes] = {}
         with message.reader() as reader:
             if reader.vector(1):
-                raise PeerMisbehavedError("Certificate: context must be empty", Alert.ILLEGAL_PARAMETER)
+                raise reader.error("context must be empty")
             with reader.block(3) as entries:
                 while entries.remaining:
                     if len(chain) == max_count:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import crypto
 from . import extensions as ext
-from .config import TlsConfig
+from .config import ResumptionOffer, TlsConfig
 from .errors import UsageError
 from .key_schedule import EarlySecret, Transcript, finished_verify_data
 from .messages import build_client_hello
@@ -134,7 +134,7 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
     if config.request_sct:
         extensions.append((ext.SIGNED_CERTIFICATE_TIMESTAMP, b""))
     offer = Offer(config, server_name, random, session_id, exchanges, extensions, b"")
-    offer._finish(None, config.resumption is not None)
+    offer._finish(None, config.resumption is not None and _is_fresh(config.resumption))
     return offer
 
 
@@ -145,6 +145,11 @@ def sni_name(server_name: str) -> str | None:
     if not name or ":" in name or last.isdigit() or not name.isascii():
         return None
     return name
+
+
+def _is_fresh(resumption: ResumptionOffer) -> bool:
+    """RFC 8446 §4.2.11.1: no ticket is offered past its lifetime."""
+    return resumption.age <= resumption.ticket.lifetime * 1000
 
 
 def _shares(exchanges: tuple[KeyExchange, ...]) -> bytes:

@@ -173,8 +173,11 @@ class Connection:
             groups=(tls_config.X25519, tls_config.SECP256R1, tls_config.SECP384R1),
             key_shares=(tls_config.X25519,),
             client_certificate=self.client_certificate(),
-            limits=TlsLimits(certificate_size=flags.number("-max-cert-list", 128 * 1024)),
+            limits=TlsLimits(),
         )
+        if "-max-cert-list" in flags:
+            size = flags.number("-max-cert-list", 0)
+            config = config._replace(limits=TlsLimits(certificate_size=size, certificate_count=size))
         if curves := tuple(flags.lists.get("-curves", ())):
             config = config._replace(groups=curves, key_shares=curves[:1])
         if schemes := tuple(flags.lists.get("-verify-prefs", ())):
@@ -184,7 +187,7 @@ class Connection:
         return config
 
     def verify(self, chain, server_name):
-        """Accept the runner's certificates, or do as its flags say; the runner's names and dates do not count."""
+        """Do as the flags say; names and dates of the runner's certificates do not count."""
         from tls.paths import VerifiedPath
 
         if "-verify-fail" not in self.flags:
