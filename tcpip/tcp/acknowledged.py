@@ -85,7 +85,9 @@ def look_for_loss(c: TcpConnection, now: float) -> None:
     """Begin fast retransmit when enough has arrived above a gap, once for each window."""
     if c.scoreboard:
         c.scoreboard.mark_losses(c.eff_mss)
-    if c.in_recovery or c.snd_una < c.recover or c.snd_max == c.snd_una:
+    if c.in_recovery or c.snd_max == c.snd_una:
         return
+    if c.snd_una < c.recover and not (c.sack_enabled and now - c.timed_out_at > c.rto.srtt):
+        return  # RFC 6582 §3.2: these may be answers to what was sent before the time-out
     if c.dup_acks >= DUP_THRESH or c.scoreboard.loss_edge > c.snd_una:
         send.enter_recovery(c, now)

@@ -189,6 +189,12 @@ def _become_established(c: TcpConnection, ack: int, segment: Segment, now: float
 
 
 def _otherwise(c: TcpConnection, segment: Segment, now: float) -> None:
+    if c.state is State.SYN_RECEIVED and segment.flags & SYN and segment.sequence == c.irs & MASK:
+        if not segment.flags & ACK:
+            c.snd_nxt = c.iss  # the peer has not seen our SYN-ACK: again
+            return
+        # Both opened at once: of this SYN-ACK the SYN was taken already, the ACK is news (§3.5, figure 8).
+        segment = segment._replace(sequence=c.rcv_nxt & MASK, flags=segment.flags & ~SYN)
     sequence = unwrap(segment.sequence, c.rcv_nxt)
     if not _first_check_sequence(c, segment, sequence, now):
         return
@@ -229,13 +235,9 @@ def _first_check_sequence(c: TcpConnection, segment: Segment, sequence: int, now
             return True
     if segment.flags & RST:
         return False
-    if segment.flags & SYN and c.state is State.SYN_RECEIVED and segment.sequence == c.irs & MASK:
-        c.snd_nxt = c.iss  # the peer has not seen our SYN-ACK
-    elif c.state is State.TIME_WAIT and segment.flags & FIN:
-        c.enter_time_wait(now)  # eighth: restart the 2 MSL time-out
-        c.ack_now = True
-    else:
-        _answer_unacceptable(c, length, now)
+    if c.state is State.TIME_WAIT and length and not segment.flags & SYN:
+        c.enter_time_wait(now)  # eighth: the peer still repeats, so the 2 MSL begin anew
+    _answer_unacceptable(c, length, now)
     return False
 
 
@@ -245,7 +247,7 @@ def _passes_paws(c: TcpConnection, segment: Segment, sequence: int, now: float) 
         return False  # RFC 7323 §3.2: dropped without an answer
     if distance(c.ts_recent, value) < 0 and now - c.ts_recent_at < _PAWS_IDLE:
         return False
-    if sequence <= c.last_ack_sent <= sequence + segment.length:
+    if sequence <= c.last_ack_sent:  # RFC 7323 §4.3 (2)
         c.ts_recent = value
         c.ts_recent_at = now
     return True

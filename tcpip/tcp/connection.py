@@ -147,6 +147,7 @@ class TcpConnection:
         "state",
         "timed_at",
         "timed_end",
+        "timed_out_at",
         "timeouts",
         "timestamp_offset",
         "ts_enabled",
@@ -200,6 +201,7 @@ class TcpConnection:
         self.rto = RtoEstimator(config.initial_rto, config.min_rto, config.max_rto)
         self.timed_end: int | None = None
         self.timed_at = 0.0
+        self.timed_out_at = 0.0
         self.dup_acks = 0
         self.in_recovery = False
         self.retransmit_now = False

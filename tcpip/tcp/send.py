@@ -196,6 +196,7 @@ def retransmission_timeout(c: TcpConnection, now: float) -> None:
     """RFC 6298 §5.4-5.6; the scoreboard is forgotten, the peer may have dropped what it had (RFC 2018 §8)."""
     c.timeouts += 1
     c.timed_end = None
+    c.timed_out_at = now
     if c.state in (State.SYN_SENT, State.SYN_RECEIVED):
         c.snd_nxt = c.iss
     else:
@@ -234,7 +235,11 @@ def _window_probe(c: TcpConnection, now: float) -> SegmentOut:
 
 
 def _acknowledgment(c: TcpConnection, now: float) -> SegmentOut:
-    return build_segment(c, now, c.snd_nxt, ACK)
+    """A bare ACK, numbered with the most that was sent: a lower number the peer may find unacceptable.
+
+    If the window has shrunk below that, its edge is the highest number the peer takes.
+    """
+    return build_segment(c, now, min(c.snd_max, c.snd_una + c.snd_wnd), ACK)
 
 
 def _syn(c: TcpConnection, now: float) -> SegmentOut:
