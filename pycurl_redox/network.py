@@ -213,7 +213,7 @@ class Network:
     async def connect(self, address: IpAddress, port: int, deadline: float | None) -> TcpStream:
         """Open a TCP connection; a `StackError` says why not."""
         host = self.host
-        if not address.is_loopback or host.stack.is_listening(address, port):
+        if not address.is_loopback or host.stack.is_listening(port):
             if not address.is_loopback:
                 await self._configured(address.version, deadline)
             stream = await connect(host, address, port, deadline)
@@ -242,8 +242,9 @@ class Network:
         """Make ready to ping an address; `StackError` when the network does not let us."""
         if not address.is_loopback:
             await self._configured(address.version, None)
-            if self.usernet is not None and not self._is_on_link(address):
-                refusal = self.usernet.icmp_refusal()
+            usernet = self.usernet
+            if usernet is not None and address not in (usernet.config.gateway, usernet.config.gateway6):
+                refusal = usernet.icmp_refusal()
                 if refusal is not None:
                     raise AddressError(refusal)
         return EchoSocket(self.host, address)
@@ -272,11 +273,12 @@ class Network:
         assert self.usernet is not None
         usernet = self.usernet
         await self._configured(4, deadline)
-        gateway = self.host.stack.gateway(4)
-        if gateway is None:
-            raise AddressError("IPv4: the user-mode network has no gateway")
         stream = await connect(
-            self.host, gateway, port, deadline, opened=lambda local: usernet.forward(local, (address, port))
+            self.host,
+            usernet.config.gateway,
+            port,
+            deadline,
+            opened=lambda local: usernet.forward(local, (address, port)),
         )
         stream.remote = (address, port)
         self._show_host_end(stream, 4)
@@ -289,5 +291,3 @@ class Network:
         if endpoint is not None:
             stream.local = endpoint
 
-    def _is_on_link(self, address: IpAddress) -> bool:
-        return address == self.host.stack.gateway(address.version)

@@ -56,7 +56,7 @@ class UserNetwork:
         *,
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        self._config = config
+        self.config = config
         self._sockets = HostSockets() if sockets is None else sockets
         self._counters = Counters()
         self._link = Link(config.gateway_mac, config.guest_mac, config.mtu, config.max_queued_frames)
@@ -99,11 +99,11 @@ class UserNetwork:
 
     @property
     def mac(self) -> bytes:
-        return self._config.guest_mac
+        return self.config.guest_mac
 
     @property
     def mtu(self) -> int:
-        return self._config.mtu
+        return self.config.mtu
 
     @property
     def features(self) -> int:
@@ -119,7 +119,7 @@ class UserNetwork:
             self._impaired.now = self._now
             port = self._impaired
         self._link.attach(port, features)
-        if self._config.network6 is not None:
+        if self.config.network6 is not None:
             self._advertise_at = self._now + ADVERTISEMENT_INTERVAL
 
     def detach(self) -> None:
@@ -207,7 +207,7 @@ class UserNetwork:
         if not 0 < local_port < 65_536 or not 0 < port < 65_536:
             raise UsageError(f"user-mode network: cannot forward port {local_port} to {address} port {port}")
         self._forwards.pop(local_port, None)
-        while len(self._forwards) >= self._config.max_forwards:
+        while len(self._forwards) >= self.config.max_forwards:
             del self._forwards[next(iter(self._forwards))]
         self._forwards[local_port] = target
 
@@ -229,7 +229,7 @@ class UserNetwork:
             self.attach(self._port, self._features)
 
     def info(self) -> UserNetInfo:
-        counters, config = self._counters, self._config
+        counters, config = self._counters, self.config
         flows = self._tcp.flows.values()
         lost = sum(wire.frames_lost for wire in (self._wire_out, self._wire_in) if wire is not None)
         return UserNetInfo(
@@ -266,7 +266,7 @@ class UserNetwork:
             self._counters.malformed += 1
             return
         ethertype = head[12] << 8 | head[13]
-        is_trusted = bool(header[0] & (NEEDS_CSUM | DATA_VALID)) or not self._config.verify_checksums
+        is_trusted = bool(header[0] & (NEEDS_CSUM | DATA_VALID)) or not self.config.verify_checksums
         if ethertype == ETHERTYPE_IPV4:
             if head[23] == TCP and head[14] == 0x45 and not head[20] & 0x3F and not head[21]:
                 self._receive_tcp4(pieces, is_trusted)
@@ -351,7 +351,7 @@ class UserNetwork:
         answer = self._dhcp.receive(datagram.payload)
         if answer is not None:
             destination, message = answer
-            source = self._config.gateway
+            source = self.config.gateway
             reply = UdpDatagram(SERVER_PORT, CLIENT_PORT, message).build(source, destination)
             self._link.send_packet(source, destination, UDP, reply)
 
@@ -403,8 +403,8 @@ class UserNetwork:
             return None
         if destination in self._gateways and source_port in self._forwards:
             return self._forwards[source_port]
-        if destination in (self._config.dns, self._config.dns6):
-            resolvers = self._config.resolvers
+        if destination in (self.config.dns, self.config.dns6):
+            resolvers = self.config.resolvers
             return (resolvers[0], 53) if resolvers and port == 53 else None
         return self._route_datagram(destination, port)
 
@@ -419,8 +419,8 @@ class UserNetwork:
         if source in self._own:
             return False
         if len(source) == 4:
-            return source in self._config.network
-        network6 = self._config.network6
+            return source in self.config.network
+        network6 = self.config.network6
         return network6 is not None and (source in network6 or source.is_link_local)
 
     def _is_host(self, destination: IpAddress) -> bool:
@@ -429,7 +429,7 @@ class UserNetwork:
             return True
         if destination.is_loopback or destination.is_multicast or destination.is_unspecified:
             return False
-        config = self._config
+        config = self.config
         if len(destination) == 4:
             nobody = (config.guest, config.network.address, config.network.broadcast)
             return destination not in nobody and destination[0] != 0 and destination[0] < 240
