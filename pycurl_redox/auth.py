@@ -55,7 +55,7 @@ class Authenticator:
     @property
     def is_settled(self) -> bool:
         """False: the next request only asks for a challenge, and its body is to be left out."""
-        return bool(self.scheme) or self._picked == 0
+        return self._picked != AUTH_DIGEST or self._has_challenge()
 
     def header(self, method: str, target: str) -> bytes | None:
         """Return the value of Authorization for a request, or None; Digest counts the call as a use."""

@@ -81,6 +81,11 @@ class UrlError(FetchError):
     exit_code = 3
     default_text = "URL using bad/illegal format or missing URL"
 
+    def __init__(self, text: str = "", reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
+        """Which part is bad; curl says so of redirects only."""
+
 
 class ProxyResolveError(FetchError):
     """The proxy's name has no address."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pycurl_redox.errors import LoginDeniedError, UrlError, protocol_not_supported
+from pycurl_redox.errors import LoginDeniedError, UnsupportedProtocolError, UrlError, protocol_not_supported
 
 MAX_URL_LENGTH = 8_000_000
 """curl's bound of any one input text."""
@@ -16,6 +16,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _MAX_SCHEME_LENGTH = 40
 _SCHEME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.")
+_BAD_TARGET = "The redirect target URL could not be parsed"
 _NOT_IN_HOSTS = frozenset(" \r\n\t/:#?!@{}[]\\$'\"^`*<>=;,+&()")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _GUESSED_SCHEMES = ("ftp", "dict", "ldap", "imap", "smtp", "pop3")
@@ -65,7 +66,7 @@ class Url(NamedTuple):
             return None
         user, password = unquote(self.user or ""), unquote(self.password or "")
         if b"\0" in user or b"\0" in password:
-            raise UrlError()
+            raise UrlError(reason="Bad login part")
         return user, password
 
     def ascii_host(self) -> str:
@@ -101,23 +102,26 @@ def parse_url(
     Raises `UrlError`, `UnsupportedProtocolError` for other schemes than http and https, `LoginDeniedError`.
     """
     if len(text) > MAX_URL_LENGTH:
-        raise UrlError()
+        raise UrlError(reason="Malformed input to a URL function")
     scheme, rest = _split_scheme(text, default_scheme)
     authority_end = _first_of(rest, "/?#")
     authority, rest = rest[:authority_end], rest[authority_end:]
     if not authority:
-        raise UrlError()
+        raise UrlError(reason="No host part in the URL")
     rest, _, fragment = rest.partition("#")
     path, question, query = rest.partition("?")
     if encode:
-        path, query = percent_encode(path), percent_encode(query, space="+")
+        path, query, fragment = (
+            percent_encode(path),
+            percent_encode(query, space="+"),
+            percent_encode(fragment),
+        )
     user, password, host_and_port = _split_login(authority)
     if user is not None and not allow_user:
         raise LoginDeniedError()
     host, zone, port = _parse_host(host_and_port, has_scheme=bool(scheme))
     scheme = scheme or _guess_scheme(host)
-    for part in (user, password, host, path, query, fragment):
-        _refuse_junk(part)
+    _refuse_junk(user=user, password=password, hostname=host, path=path, query=query, fragment=fragment)
     if scheme not in DEFAULT_PORTS:
         raise protocol_not_supported(scheme)
     return Url(
@@ -144,9 +148,25 @@ def scheme_of(text: str) -> str:
 
 
 def resolve_reference(base: Url, reference: str, *, path_as_is: bool = False) -> Url:
-    """Return where a redirect of `base` leads; the fragment of `base` is not inherited."""
-    reference = reference.strip(" \t")
+    """Return where a redirect of `base` leads (RFC 3986 §5.2); the fragment of `base` is not inherited.
+
+    Deviates from curl for a reference that is a fragment alone, where curl drops the last segment of the path.
+    """
+    try:
+        return _resolve(base, reference.strip(" \t"), path_as_is)
+    except UnsupportedProtocolError as error:
+        raise UnsupportedProtocolError(f"{_BAD_TARGET}: Unsupported URL scheme") from error
+    except UrlError as error:
+        raise UrlError(f"{_BAD_TARGET}: {error.reason}") from error
+
+
+def _resolve(base: Url, reference: str, path_as_is: bool) -> Url:
     if _is_absolute(reference):
+        scheme = reference.partition(":")[0].lower()
+        if scheme not in DEFAULT_PORTS:
+            raise protocol_not_supported(scheme)
+        if not reference.startswith("/", len(scheme) + 1):
+            raise UrlError(reason="Unsupported number of slashes following scheme")
         return parse_url(reference, path_as_is=path_as_is, encode=True)
     if reference.startswith("//"):
         return parse_url(f"{base.scheme}:{reference}", path_as_is=path_as_is, encode=True)
@@ -157,9 +177,8 @@ def resolve_reference(base: Url, reference: str, *, path_as_is: bool = False) ->
         question = question or ("?" if base.query is not None else "")
     elif not path.startswith("/"):
         path = base.path[: base.path.rfind("/") + 1] + path
-    path, query = percent_encode(path), percent_encode(query, space="+")
-    for part in (path, query, fragment):
-        _refuse_junk(part)
+    path, query, fragment = percent_encode(path), percent_encode(query, space="+"), percent_encode(fragment)
+    _refuse_junk(path=path, query=query, fragment=fragment)
     return base._replace(
         path=path if path_as_is else remove_dot_segments(path),
         query=query if question else None,
@@ -244,10 +263,8 @@ def _split_scheme(text: str, default_scheme: str | None) -> tuple[str, str]:
         return default_scheme or "", text
     rest = text[len(scheme) + 1 :]
     slashes = len(rest) - len(rest.lstrip("/"))
-    if scheme not in DEFAULT_PORTS:
-        raise protocol_not_supported(scheme)
     if slashes > 3:
-        raise UrlError()
+        raise UrlError(reason="Unsupported number of slashes following scheme")
     return scheme, rest[slashes:]
 
 
@@ -269,7 +286,7 @@ def _parse_host(text: str, *, has_scheme: bool) -> tuple[str, str, int | None]:
     if text.startswith("["):
         inside, bracket, after = text[1:].partition("]")
         if not bracket or after[:1] not in ("", ":"):
-            raise UrlError()
+            raise UrlError(reason="Bad IPv6 address")
         host, zone = _parse_ipv6(inside)
         return host, zone, _parse_port(after, has_scheme)
     name, colon, digits = text.partition(":")
@@ -278,7 +295,7 @@ def _parse_host(text: str, *, has_scheme: bool) -> tuple[str, str, int | None]:
         return address, "", port
     host = unquote(name).decode("utf-8", "surrogateescape") if "%" in name else name
     if not host or not _NOT_IN_HOSTS.isdisjoint(host):
-        raise UrlError()
+        raise UrlError(reason="Bad hostname")
     return host, "", port
 
 
@@ -288,7 +305,7 @@ def _parse_port(text: str, has_scheme: bool) -> int | None:
         return None
     digits = text[1:]
     if not digits.isascii() or not digits.isdigit() or len(digits) > 20 or int(digits) > 0xFFFF:
-        raise UrlError()
+        raise UrlError(reason="Port number was not a decimal number between 0 and 65535")
     return int(digits)
 
 
@@ -300,13 +317,13 @@ def _parse_ipv6(text: str) -> tuple[str, str]:
     if zone.startswith("25") and len(zone) > 2:
         zone = zone[2:]
     if percent and not 0 < len(zone) <= 15:
-        raise UrlError()
+        raise UrlError(reason="Bad IPv6 address")
     try:
         address = IpAddress.parse(digits)
     except ValueError as error:
-        raise UrlError() from error
+        raise UrlError(reason="Bad IPv6 address") from error
     if address.version != 6:
-        raise UrlError()
+        raise UrlError(reason="Bad IPv6 address")
     normal = str(address)
     return normal if len(normal) < len(digits) else digits, zone
 
@@ -344,10 +361,11 @@ def _guess_scheme(host: str) -> str:
     return first.lower() if dot and first.lower() in _GUESSED_SCHEMES else "http"
 
 
-def _refuse_junk(part: str | None) -> None:
+def _refuse_junk(**parts: str | None) -> None:
     """Refuse control characters and blanks: they would end a line or a word of the request."""
-    if part and any(letter <= " " or letter == "\x7f" for letter in part):
-        raise UrlError()
+    for name, part in parts.items():
+        if part and any(letter <= " " or letter == "\x7f" for letter in part):
+            raise UrlError(reason=f"Bad {name}")
 
 
 def _first_of(text: str, letters: str) -> int:
@@ -360,4 +378,4 @@ def _to_ascii(host: str) -> str:
     try:
         return idna.encode(host, uts46=True, std3_rules=False).decode("ascii")
     except (idna.IDNAError, UnicodeError) as error:
-        raise UrlError() from error
+        raise UrlError(reason="Bad hostname") from error
