@@ -68,12 +68,13 @@ class TcpFlow:
         "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_due", "_fin_seq", "_gso_header",
         "_header", "_host_is_ending", "_idle_timeout", "_in_recovery", "_is_full", "_is_stalled",
         "_largest", "_linger_timeout", "_local_shift", "_max_retries", "_max_window", "_mss",
-        "_partial_header", "_probe_due", "_push_due", "_recover", "_remote_shift", "_retransmit_due",
-        "_retries", "_rto", "_rto_at", "_rtt_end", "_rtt_start", "_rttvar", "_snd_max", "_snd_nxt", "_snd_una",
-        "_snd_wl1", "_snd_wnd", "_srtt", "_syn_due", "_timeout_at", "_wants_room", "_window",
-        "_window_edge", "deadline", "due", "fin_acked", "guest_fin", "irs", "is_blocked",
-        "is_queued", "is_readable", "key", "needs_rearm", "octets_from_guest", "octets_to_guest",
-        "quote", "rcv_nxt", "retransmissions", "socket", "state",
+        "_partial_header", "_probe_due", "_push_due", "_recover", "_remote_shift",
+        "_retransmit_due", "_retries", "_rto", "_rto_at", "_rtt_end", "_rtt_start", "_rttvar",
+        "_snd_max", "_snd_nxt", "_snd_una", "_snd_wl1", "_snd_wnd", "_srtt", "_syn_due",
+        "_timeout_at", "_wants_room", "_window", "_window_edge", "deadline", "due", "fin_acked",
+        "guest_fin", "irs", "is_blocked", "is_queued", "is_readable", "key", "needs_rearm",
+        "octets_from_guest", "octets_to_guest", "quote", "rcv_nxt", "retransmissions", "socket",
+        "state",
     )  # fmt: skip
 
     def __init__(
@@ -313,7 +314,7 @@ class TcpFlow:
             if self._push_due:
                 self._push_due = False
                 self.socket.push()
-            if self._acks_due:
+            if self._acks_due or not self._window:
                 self._refresh_window()
             if self._retransmit_due:
                 self._retransmit(link)
