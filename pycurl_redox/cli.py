@@ -94,4 +94,4 @@ def _open_network(nic: str) -> NetworkLike:
 
 def _forget_stdout() -> None:
     """Nobody reads any more: the interpreter must not fail again when it flushes."""
-    sys.stdout = open(os.devnull, "w")
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115

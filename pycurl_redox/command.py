@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from pycurl_redox import errors, messages
 from pycurl_redox.pool import Pool
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pycurl_redox.fetch import Fetcher
     from pycurl_redox.job import Job
     from pycurl_redox.options import CommandLine
-    from pycurl_redox.trace import Tracer
+    from pycurl_redox.output import Output
+    from pycurl_redox.reporter import Tracer
     from pycurl_redox.transfer import Transfer
 
 GRACE = 1.0
@@ -46,7 +47,8 @@ class Command:
         """Files of -D that have been begun: the next transfer adds to them."""
         self._network_factory = network_factory
         self._network: NetworkLike | None = None
-        self.tracer: Tracer | None = None
+        self._tracer: Tracer | None = None
+        self._trace_file: BinaryIO | None = None
 
     @property
     def network(self) -> NetworkLike:
@@ -56,7 +58,7 @@ class Command:
         return self._network
 
     def run(self) -> int:
-        """Do all transfers; the exit code is that of the last one, or of the first failure with --fail-early."""
+        """Do all transfers; the exit code is the last one's, or the first failure's with --fail-early."""
         exit_code = 0
         for operation in self.operations:
             if not operation.has_url:
@@ -80,12 +82,31 @@ class Command:
                 network.run(self._close_connections(network))
             finally:
                 network.close()
-        if self.tracer is not None:
-            self.tracer.close()
+        if self._trace_file is not None:
+            self._trace_file.close()
         self.stderr.flush()
 
-    def open_tracer(self) -> Tracer | None:
-        return None
+    def open_tracer(self, output: Output) -> Tracer | None:
+        """Return the tracer of -v or --trace, one for the whole command; None without them."""
+        config = self.config
+        if self._tracer is None and config.trace_kind:
+            from pycurl_redox.reporter import Tracer
+
+            self._tracer = Tracer(config, self._open_trace(config.trace), not output.is_terminal)
+        return self._tracer
+
+    def _open_trace(self, path: str | None) -> BinaryIO:
+        """None, of -v, and "%" are stderr, "-" is stdout."""
+        if path is None or path == "%":
+            return cast(BinaryIO, getattr(self.stderr, "buffer", sys.stderr.buffer))
+        if path == "-":
+            return sys.stdout.buffer
+        try:
+            self._trace_file = open(path, "wb")  # noqa: SIM115 - closed in `close`
+        except OSError:
+            self.warn(f"Failed to create/open output {path}")
+            return sys.stderr.buffer
+        return self._trace_file
 
     def load_cookies(self, path: str, junk_session_cookies: bool) -> None:
         """Take the cookies of a file; one that cannot be read is none."""
@@ -115,7 +136,32 @@ class Command:
             self.warn(f"failed to save cookies in {path}: {error.strerror}")
 
     def write_out(self, job: Job, transfer: Transfer) -> None:
-        pass
+        """Do what -w says."""
+        from pycurl_redox import writeout
+        from pycurl_redox.outcome import values_of
+        from pycurl_redox.version import curl_version
+
+        result = transfer.result
+        head = result.head
+        told = writeout.Transfer(
+            values_of(job, transfer), head.original_headers() if head else (), curl_version()
+        )
+        for piece in writeout.write_out(job.config.write_out or "", told):
+            if piece.stream == "stderr":
+                self.stderr.write(piece.octets.decode("utf-8", "surrogateescape"))
+                self.stderr.flush()
+            elif piece.stream == "stdout":
+                sys.stdout.buffer.write(piece.octets)
+                sys.stdout.buffer.flush()
+            else:
+                appends = piece.stream.startswith(">>")
+                with open(piece.stream.lstrip(">"), "ab" if appends else "wb") as file:
+                    file.write(piece.octets)
+
+    def write_stderr(self, text: str) -> None:
+        """Write at once: the progress meter has no line ends."""
+        self.stderr.write(text)
+        self.stderr.flush()
 
     def warn(self, text: str) -> None:
         """Write a warning, unless -s."""

@@ -11,13 +11,13 @@ nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pycurl_redox import connection as connections
 from pycurl_redox import errors
 from pycurl_redox.connection import Connection, Times
 from pycurl_redox.http1 import Head, Policy, Request, Response
-from pycurl_redox.login import Login
 from pycurl_redox.pool import Pool, Route
 from pycurl_redox.request import Credentials, compose, compose_connect, method_word
 from pycurl_redox.stream import Buffer
@@ -25,6 +25,7 @@ from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
 from tcpip.errors import PeerResetError, StackError, TimedOutError
 
 if TYPE_CHECKING:
+    from pycurl_redox.auth import Authenticator
     from pycurl_redox.decode import Decoder
     from pycurl_redox.dial import NetworkLike
     from pycurl_redox.routing import Routing
@@ -70,8 +71,8 @@ class Session:
         self.began = self.network.now()
         self.deadline = self.began + config.max_time if config.max_time else None
         self.times = Times()
-        self.login = Login(config.auth, *fetcher.routing.credentials(transfer))
-        self.proxy_login = Login(0)
+        self.login = fetcher.routing.login(transfer)
+        self.proxy_login: Authenticator | None = None
         self.expects = True
         self.challenges = 0
         self.policy = Policy(
@@ -97,7 +98,8 @@ class Session:
         """Send the request and read the head; a kept connection that turns out dead is replaced, once."""
         transfer, result = self.transfer, self.transfer.result
         route = self.fetcher.routing.route(transfer)
-        self.proxy_login = self._proxy_login(route)
+        if self.proxy_login is None and route.proxy is not None and route.proxy.user is not None:
+            self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)
         while True:
             connection = self._reused(route) or await self._connect(route)
             is_fresh = connection.exchanges == 0
@@ -161,22 +163,28 @@ class Session:
         target = transfer.config.request_target or transfer.url.target
         method = method_word(transfer)
         credentials = Credentials()
-        if trusted:
-            credentials.host = self.login.authorization(method, target)
-        if route.sends_absolute_targets:
-            credentials.proxy = self.proxy_login.authorization(method, target)
-        if transfer.method in ("POST", "PUT"):
-            credentials.is_negotiating = (trusted and self.login.is_negotiating) or (
-                route.sends_absolute_targets and self.proxy_login.is_negotiating
-            )
-        request = compose(
+        if trusted and self.login is not None:
+            credentials.host = self.login.header(method, target)
+        if route.sends_absolute_targets and self.proxy_login is not None:
+            credentials.proxy = self.proxy_login.header(method, target)
+        credentials.is_negotiating = self._holds_back_body(route)
+        return compose(
             transfer,
             credentials,
             absolute=route.sends_absolute_targets,
             trusted=trusted,
             expects=self.expects,
         )
-        return request
+
+    def _holds_back_body(self, route: Route) -> bool:
+        """True while Digest is sure to refuse the first request: it goes without its body."""
+        if self.transfer.method not in ("POST", "PUT"):
+            return False
+        trusted = self.fetcher.routing.is_trusted(self.transfer)
+        if trusted and self.login is not None and not self.login.is_settled:
+            return True
+        proxy_login = self.proxy_login
+        return route.sends_absolute_targets and proxy_login is not None and not proxy_login.is_settled
 
     # ---- connections
 
@@ -212,6 +220,7 @@ class Session:
                 head_start,
             )
         except errors.FetchError:
+            self.observer.transfer_ended()
             self.observer.note(f"Closing connection {number}")
             raise
         finally:
@@ -241,7 +250,8 @@ class Session:
         for _ in range(MAX_CHALLENGES):
             name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             self.observer.note(f"Establish HTTP proxy tunnel to {name}")
-            authorization = self.proxy_login.authorization("CONNECT", name)
+            login = self.proxy_login
+            authorization = login.header("CONNECT", name) if login is not None else None
             request = compose_connect(transfer, host, port, authorization, route.proxy.is_http10)
             self.observer.is_tunnel = True
             try:
@@ -258,7 +268,7 @@ class Session:
                 connection.exchanges = 0
                 connection.is_reusable = True
                 return connection
-            if head.status != 407 or not self.proxy_login.challenged(_values(head, b"proxy-authenticate")):
+            if head.status != 407 or not self._challenged(login, head, b"proxy-authenticate"):
                 break
             await response.drain(deadline, DRAIN_LIMIT)
             if not connection.is_reusable:
@@ -314,20 +324,23 @@ class Session:
             return False
         again = False
         if head.status == 401 and self.fetcher.routing.is_trusted(self.transfer):
-            again = self.login.challenged(_values(head, b"www-authenticate"))
+            again = self._challenged(self.login, head, b"www-authenticate")
         elif head.status == 407 and connection.route.sends_absolute_targets:
-            again = self.proxy_login.challenged(_values(head, b"proxy-authenticate"))
-        elif head.status < 300 and self._held_back_body():
-            again = True  # the server never asked: now in earnest
-            self.login.settle()
-            self.proxy_login.settle()
+            again = self._challenged(self.proxy_login, head, b"proxy-authenticate")
+        elif head.status < 300 and self._holds_back_body(connection.route):
+            again = True  # nobody asked who we are: now in earnest
+            self.login = self.proxy_login = None
         self.challenges += again
         return again
 
-    def _held_back_body(self) -> bool:
-        if self.transfer.method not in ("POST", "PUT"):
+    def _challenged(self, login: Authenticator | None, head: Head, name: bytes) -> bool:
+        if login is None:
             return False
-        return self.login.is_negotiating or self.proxy_login.is_negotiating
+        again = login.receive_challenges(_values(head, name))
+        for text in login.notes:
+            self.observer.note(text)
+        login.notes.clear()
+        return again
 
     def _follows(self, head: Head) -> bool:
         """Take a redirect if there is one, and if the user follows them."""
@@ -348,7 +361,7 @@ class Session:
         result.redirect_time = self.network.now() - self.began
         self.expects = True
         self.challenges = 0
-        self.login = Login(transfer.config.auth, *self.fetcher.routing.credentials(transfer))
+        self.login = self.fetcher.routing.login(transfer)
         return True
 
     async def _let_go(self, connection: Connection, response: Response) -> None:
@@ -390,11 +403,6 @@ class Session:
     def _mark(self, step: str) -> None:
         setattr(self.transfer.result, step, self.network.now() - self.began)
 
-    def _proxy_login(self, route: Route) -> Login:
-        if route.proxy is None or self.proxy_login.allowed:
-            return self.proxy_login
-        return Login(self.fetcher.routing.proxy_auth(), route.proxy.user, route.proxy.password)
-
     def translated(self, error: BaseException) -> BaseException:
         return self._translated(error)
 
@@ -423,6 +431,7 @@ class Incoming:
         self._connection = connection
         self._response = response
         self._decoder: Decoder | None = None
+        self._decoded: Iterator[Buffer] = iter(())
         self._is_ignored = False
         self._is_finished = False
         self.head = response.head
@@ -457,20 +466,24 @@ class Incoming:
         session = self._session
         try:
             while True:
+                for piece in self._decoded:
+                    if len(piece):
+                        return piece
                 data = await self._response.read(session._read_deadline())
                 if not len(data):
-                    tail = self._decoder.finish() if self._decoder else b""
+                    if self._decoder is not None and self.result.downloaded:
+                        self._decoder.finish()
                     self._finish()
-                    return tail
+                    return b""
                 if self._is_ignored:
                     continue
                 self._count(len(data))
                 if self._decoder is None:
                     return data
-                if decoded := self._decoder.decode(data):
-                    return decoded
+                self._decoded = self._decoder.decode(data)
         except BaseException as error:
             self._is_finished = True
+            session.observer.transfer_ended()
             session._drop(self._connection)
             session._mark("total")
             raise session.translated(error) from error
@@ -485,12 +498,13 @@ class Incoming:
     def _finish(self) -> None:
         self._is_finished = True
         session, connection = self._session, self._connection
+        session._mark("total")
+        session.observer.transfer_ended()
         if connection.is_reusable:
             session.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
             session.fetcher.pool.give(connection)
         else:
             session._drop(connection)
-        session._mark("total")
 
     def _count(self, octets: int) -> None:
         self.result.downloaded += octets
@@ -499,16 +513,16 @@ class Incoming:
             raise errors.FileSizeExceededError("Maximum file size exceeded")
 
     def _choose_decoder(self) -> None:
-        codings: list[bytes] = []
+        """The transfer's codings lie around the content's (RFC 9112 §6.1)."""
+        codings = _values(self.head, b"transfer-encoding")
+        if codings == [b"chunked"]:
+            codings = []
         if self._session.transfer.config.compressed:
-            codings += _values(self.head, b"content-encoding")
-        codings += _values(self.head, b"transfer-encoding")
-        words = [w.strip().lower().decode("latin-1") for v in codings for w in v.split(b",")]
-        words = [w for w in words if w not in ("", "chunked", "identity", "none")]
-        if words:
-            from pycurl_redox.decode import Decoder
+            codings = _values(self.head, b"content-encoding") + codings
+        if codings:
+            from pycurl_redox.decode import content_decoder
 
-            self._decoder = Decoder(words)
+            self._decoder = content_decoder(b",".join(codings).decode("latin-1"), transfer=True)
 
     def _check_time(self, condition: str, moment: int) -> None:
         """RFC 9110 §13.1.3, for servers that know no conditions."""

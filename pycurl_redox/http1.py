@@ -55,13 +55,17 @@ class Observer:
 
     is_tunnel = False
     """Set while heads are a proxy's answers to CONNECT."""
+    traces_tls = False
+    """Whether TLS is to tell of each message."""
 
     def header_out(self, data: bytes) -> None: ...
     def data_out(self, data: Buffer) -> None: ...
     def head_in(self, head: Head) -> None: ...
     def data_in(self, data: Buffer) -> None: ...
     def trailer_in(self, line: bytes) -> None: ...
+    def tls_message(self, outgoing: bool, length: int) -> None: ...
     def note(self, text: str) -> None: ...
+    def transfer_ended(self) -> None: ...
 
 
 class Request(NamedTuple):
@@ -91,6 +95,11 @@ class Head(NamedTuple):
             if key == name:
                 return value
         return None
+
+    def original_headers(self) -> Headers:
+        """Return the headers with their names as they were spelled."""
+        pairs = (line.partition(b":") for line in self.lines()[1:] if line[:1] not in b" \t")
+        return [(name.strip(), value.strip()) for name, colon, value in pairs if colon]
 
     def lines(self) -> list[bytes]:
         """Return the block line by line, line ends included."""

@@ -11,6 +11,7 @@ from pycurl_redox.option_actions import method_note, settle_method
 from pycurl_redox.output import FileNotOpenError, Output
 from pycurl_redox.reporter import Reporter
 from pycurl_redox.request import FORM_URLENCODED
+from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
 from pycurl_redox.url import Url, add_upload_name, append_query, parse_url, remote_name
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pycurl_redox.config import UrlNode
     from pycurl_redox.fetch import Incoming
     from pycurl_redox.http1 import Body
+    from pycurl_redox.reporter import ProgressLine
 
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
 FIRST_RETRY_DELAY = 1.0
@@ -42,8 +44,8 @@ class Job:
         self.command = command
         self.setup = setup
         self.config = setup.config
-        self.network = None
-        self.url_text = url
+
+        self.url_text = self.given_url = url
         self._node = node
         self._values = values
         self._upload = upload
@@ -94,7 +96,7 @@ class Job:
         self.output = self._choose_output(url)
         body, content_type = self._body(method)
         self._dump = self._open_dump()
-        reporter = Reporter(config, self.output, self._dump, command.open_tracer())
+        self.reporter = reporter = Reporter(config, self.output, self._dump, command.open_tracer(self.output))
         transfer = Transfer(
             config,
             url,
@@ -135,7 +137,7 @@ class Job:
         if config.form is not None:
             from pycurl_redox.multipart import build_form
 
-            form = build_form(config.form, _random_hex, escape=config.form_escape)
+            form = build_form(config.form, random_hex, escape=config.form_escape)
             make = form.__iter__ if form.can_rewind else iter(form)
             return IterableBody(make, form.length), form.content_type
         if method == "POST" and config.data is not None:
@@ -148,7 +150,7 @@ class Job:
             return FileBody(sys.stdin.buffer, None)
         start = max(0, self.config.continue_at or 0)
         try:
-            self._upload_file = file = open(path, "rb")
+            self._upload_file = file = open(path, "rb")  # noqa: SIM115 - closed in _clean_up
             size = os.fstat(file.fileno()).st_size if os.path.isfile(path) else None
         except OSError:
             raise errors.UsageError(f"Can't open '{path}'!", 26) from None
@@ -194,6 +196,33 @@ class Job:
             transfer = self._again(transfer)
 
     async def _attempt(self, transfer: Transfer) -> errors.FetchError | None:
+        line = self._progress(transfer)
+        if line is None:
+            return await self._transfer(transfer)
+        reporter = self.reporter
+        reporter.progress = line
+        line.draw(transfer.result)
+        task = self.setup.fetcher.network.spawn(line.run(transfer.result))
+        try:
+            return await self._transfer(transfer)
+        finally:
+            task.cancel()
+            reporter.transfer_ended()
+
+    def _progress(self, transfer: Transfer) -> ProgressLine | None:
+        config = self.command.config
+        if config.silent or config.no_progress_meter or self.output.is_terminal:
+            return None
+        from pycurl_redox.reporter import ProgressLine
+
+        return ProgressLine(
+            self.command.write_stderr,
+            self.setup.fetcher.network.now,
+            bar=config.progress_bar,
+            start=transfer.resume_from,
+        )
+
+    async def _transfer(self, transfer: Transfer) -> errors.FetchError | None:
         try:
             incoming = await self.setup.fetcher.fetch(transfer)
             try:
@@ -232,8 +261,7 @@ class Job:
         again.result.retries = transfer.result.retries + 1
         if again.body is not None:
             again.body.rewind()
-        assert isinstance(transfer.observer, Reporter)
-        transfer.observer.result = again.result
+        self.reporter.result = again.result
         return again
 
     def _retry_wait(
@@ -302,9 +330,3 @@ class Job:
 def _retry_after(value: bytes) -> float | None:
     """RFC 9110 §10.2.3, the form in seconds."""
     return float(value) if value.isdigit() and len(value) < 10 else None
-
-
-def _random_hex(digits: int) -> str:
-    from tls.config import os_urandom
-
-    return os_urandom((digits + 1) // 2).hex()[:digits]

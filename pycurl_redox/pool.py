@@ -17,8 +17,8 @@ class Proxy(NamedTuple):
 
     host: str
     port: int
-    user: str | None = None
-    password: str | None = None
+    user: bytes | None = None
+    password: bytes | None = None
     is_http10: bool = False
 
     @property
@@ -46,7 +46,7 @@ class Route(NamedTuple):
 
 
 class Pool:
-    """Idle connections by route, and the count of all; taking and giving cost the same however many there are."""
+    """Idle connections by route; taking and giving cost the same however many there are."""
 
     def __init__(self, max_idle: int = MAX_IDLE) -> None:
         self._idle: dict[Route, list[Connection]] = {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pycurl_redox import USER_AGENT, errors
+from pycurl_redox import errors
 from pycurl_redox.http1 import Headers, Request
 from pycurl_redox.url import encode_text
+from pycurl_redox.version import USER_AGENT
 from tcpip.clock import wall_clock
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Credentials:
     __slots__ = ("host", "is_negotiating", "proxy")
 
     def __init__(
-        self, host: str | None = None, proxy: str | None = None, is_negotiating: bool = False
+        self, host: bytes | None = None, proxy: bytes | None = None, is_negotiating: bool = False
     ) -> None:
         self.host = host
         self.proxy = proxy
@@ -96,9 +97,9 @@ def compose(
     if not trusted:
         skipped += ["authorization", "cookie"]
     if credentials.proxy and "proxy-authorization" not in custom:
-        headers.append((b"Proxy-Authorization", encode_text(credentials.proxy)))
+        headers.append((b"Proxy-Authorization", credentials.proxy))
     if credentials.host and ("authorization" not in custom or not trusted):
-        headers.append((b"Authorization", encode_text(credentials.host)))
+        headers.append((b"Authorization", credentials.host))
     _add_range(headers, transfer, custom)
     if "user-agent" not in custom and config.user_agent != "":
         headers.append((b"User-Agent", encode_text(config.user_agent or USER_AGENT)))
@@ -139,7 +140,7 @@ def compose(
 
 
 def compose_connect(
-    transfer: Transfer, host: str, port: int, authorization: str | None, is_http10: bool
+    transfer: Transfer, host: str, port: int, authorization: bytes | None, is_http10: bool
 ) -> Request:
     """RFC 9110 §9.3.6: the request that opens a tunnel."""
     custom = CustomHeaders(transfer.config.proxy_headers)
@@ -147,7 +148,7 @@ def compose_connect(
     headers: Headers = []
     _add_host(headers, custom, authority, True)
     if authorization and "proxy-authorization" not in custom:
-        headers.append((b"Proxy-Authorization", encode_text(authorization)))
+        headers.append((b"Proxy-Authorization", authorization))
     agent = transfer.config.user_agent
     if "user-agent" not in custom and agent != "":
         headers.append((b"User-Agent", encode_text(agent or USER_AGENT)))

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
-from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_BEARER, AUTH_DIGEST
+from pycurl_redox.config import AUTH_BASIC, AUTH_DIGEST
 from pycurl_redox.pool import Proxy, Route
-from pycurl_redox.url import unquote
+from pycurl_redox.url import encode_text, unquote
 
 if TYPE_CHECKING:
+    from pycurl_redox.auth import Authenticator
     from pycurl_redox.config import OperationConfig
+    from pycurl_redox.resolve_rules import ResolveRules
     from pycurl_redox.transfer import Transfer
     from pycurl_redox.url import Url
     from tcpip.wire.address import IpAddress
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 PROXY_PORT = 1080
 """curl's port for a proxy that names none."""
 
-Login = tuple[str | None, str | None, str | None]
+Pair = tuple[bytes | None, bytes | None]
 
 
 class Routing:
@@ -32,7 +34,7 @@ class Routing:
         self._environment = environment
         self._warn = warn
         self._tls_key = (config.insecure, config.cacert, config.capath, config.pinnedpubkey, config.no_alpn)
-        self._addresses: dict[tuple[str, int], list[IpAddress]] | None = None
+        self._rules: ResolveRules | None = None
 
     def route(self, transfer: Transfer) -> Route:
         """Return the way to the transfer's current URL."""
@@ -61,35 +63,40 @@ class Routing:
         same = (first.scheme, first.host.lower(), first.port) == (url.scheme, url.host.lower(), url.port)
         return same or self._config.location_trusted
 
-    def credentials(self, transfer: Transfer) -> Login:
-        """Return user, password and bearer token for the current URL; None where there is none."""
-        config, url = self._config, transfer.url
-        bearer = config.oauth2_bearer
-        user, password = _split(config.user)
-        login = url.login()
-        if config.user is None and login is not None:
-            user, password = (part.decode("utf-8", "surrogateescape") for part in login)
-        if config.netrc or config.netrc_optional or config.netrc_file is not None:
-            user, password = self._netrc(url, user, password if login is None or login[1] else None, login)
-        return user, password, bearer
-
-    def proxy_auth(self) -> int:
-        """Return the AUTH_* bits to try on the proxy."""
+    def login(self, transfer: Transfer) -> Authenticator | None:
+        """Return who the user is to the current URL's host; None when nobody in particular."""
         config = self._config
+        user, password = self._credentials(transfer.url)
+        if user is None and config.oauth2_bearer is None:
+            return None
+        from pycurl_redox.auth import Authenticator
+
+        bearer = encode_text(config.oauth2_bearer) if config.oauth2_bearer is not None else None
+        return Authenticator(user or b"", password or b"", config.auth, random_hex, bearer=bearer)
+
+    def proxy_login(self, proxy: Proxy) -> Authenticator:
+        """Return who the user is to a proxy that has a user."""
+        from pycurl_redox.auth import Authenticator
+
+        config = self._config
+        wanted = AUTH_BASIC
         if config.proxy_anyauth:
-            return AUTH_ANY & ~AUTH_BEARER
-        return AUTH_DIGEST if config.proxy_digest else AUTH_BASIC
+            wanted = AUTH_BASIC | AUTH_DIGEST
+        elif config.proxy_digest:
+            wanted = AUTH_DIGEST
+        return Authenticator(proxy.user or b"", proxy.password or b"", wanted, random_hex)
 
     def fixed_addresses(self, host: str, port: int) -> list[IpAddress] | None:
         """Return what --resolve says of a host and port; None when it says nothing."""
         if not self._config.resolve:
             return None
-        if self._addresses is None:
-            from pycurl_redox.resolve_rules import parse_resolve
+        from pycurl_redox.resolve_rules import ResolveRules
+        from tcpip.wire.address import IpAddress
 
-            self._addresses = parse_resolve(self._config.resolve)
-        found = self._addresses.get((host.lower(), port))
-        return found if found is not None else self._addresses.get(("*", port))
+        if self._rules is None:
+            self._rules = ResolveRules(self._config.resolve)
+        found = self._rules.addresses(host, port)
+        return [IpAddress.parse(text) for text in found] if found else None
 
     def _redirected(self, host: str, port: int) -> tuple[str, int]:
         """Apply --connect-to."""
@@ -97,56 +104,67 @@ class Routing:
             return host, port
         from pycurl_redox.resolve_rules import connect_to
 
-        return connect_to(self._config.connect_to, host, port)
+        found = connect_to(self._config.connect_to, host, port)
+        if found is None:
+            return host, port
+        return found.host or host, port if found.port is None else found.port
 
     def _proxy(self, url: Url) -> Proxy | None:
         config, environment = self._config, self._environment
+        from pycurl_redox import noproxy
+
         text = config.proxy
         if text is None:
-            text = _proxy_of_environment(url.scheme, environment)
+            found = noproxy.environment_proxy(url.scheme, environment)
+            text = found.value if found else None
         if not text:
             return None
-        noproxy = config.noproxy
-        if noproxy is None:
-            noproxy = environment.get("no_proxy", environment.get("NO_PROXY", ""))
-        if noproxy:
-            from pycurl_redox.noproxy import is_excluded
-
-            if is_excluded(url.host, noproxy):
-                return None
+        exempt = config.noproxy
+        if exempt is None:
+            found = noproxy.environment_no_proxy(environment)
+            exempt = found.value if found else ""
+        if noproxy.is_exempt(url.host, exempt):
+            return None
         proxy = parse_proxy(text, config.proxy_http10)
         if config.proxy_user is not None:
-            user, password = _split(config.proxy_user)
+            user, password = _split(encode_text(config.proxy_user))
             proxy = proxy._replace(user=user, password=password)
         return proxy
 
-    def _netrc(
-        self, url: Url, user: str | None, password: str | None, login: tuple[bytes, bytes] | None
-    ) -> tuple[str | None, str | None]:
-        """A user and password of .netrc; --netrc-optional leaves those of the URL alone."""
+    def _credentials(self, url: Url) -> Pair:
+        """-u wins over the URL; .netrc stands in for both, or fills in with --netrc-optional."""
         config = self._config
         if config.user is not None:
+            return _split(encode_text(config.user))
+        user, password = url.login() or (None, None)
+        if not (config.netrc or config.netrc_optional or config.netrc_file is not None):
             return user, password
         if not config.netrc_optional:
             user = password = None
-        elif user is not None and password:
+        elif user and password:
             return user, password
+        found = self._netrc(url.host, user)
+        return (user, password) if found is None else found
+
+    def _netrc(self, host: str, user: bytes | None) -> Pair | None:
         import os
 
         from pycurl_redox.netrc import find_login
 
+        config = self._config
         path = config.netrc_file or os.path.join(self._environment.get("HOME", ""), ".netrc")
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                found = find_login(file.read(), url.host, user)
+                found = find_login(
+                    file.read(), host, user.decode("utf-8", "surrogateescape") if user else None
+                )
         except OSError:
-            if config.netrc_file is not None or not config.netrc_optional:
-                if config.netrc_file is not None:
-                    raise errors.ReadFailedError(f".netrc file missing: {path}") from None
-            return user, password
-        if found is None:
-            return user, password
-        return found.user or user, found.password if found.password is not None else password
+            if config.netrc_file is not None:
+                raise errors.ReadFailedError(".netrc file missing") from None
+            return None
+        if found is None or (found.user is None and found.password is None):
+            return None
+        return encode_text(found.user or ""), encode_text(found.password or "")
 
 
 def parse_proxy(text: str, is_http10: bool = False) -> Proxy:
@@ -160,7 +178,7 @@ def parse_proxy(text: str, is_http10: bool = False) -> Proxy:
     login, at, host = rest.rpartition("@")
     user = password = None
     if at:
-        user, password = _split(login, decode=True)
+        user, password = (unquote(part) for part in login.partition(":")[::2])
     host, port = _split_port(host, text)
     if not host:
         raise errors.ProxyResolveError(f"Unsupported proxy syntax in '{text}'")
@@ -180,19 +198,13 @@ def _split_port(text: str, whole: str) -> tuple[str, int]:
     return host, int(digits)
 
 
-def _split(text: str | None, decode: bool = False) -> tuple[str | None, str | None]:
-    if text is None:
-        return None, None
-    user, _, password = text.partition(":")
-    if decode:
-        user, password = (unquote(part).decode("utf-8", "surrogateescape") for part in (user, password))
+def _split(login: bytes) -> Pair:
+    user, _, password = login.partition(b":")
     return user, password
 
 
-def _proxy_of_environment(scheme: str, environment: Mapping[str, str]) -> str | None:
-    """`HTTP_PROXY` in capitals is left alone: a CGI server sets it from a request's header."""
-    names = ["http_proxy"] if scheme == "http" else [f"{scheme}_proxy", f"{scheme}_proxy".upper()]
-    for name in (*names, "all_proxy", "ALL_PROXY"):
-        if environment.get(name):
-            return environment[name]
-    return None
+def random_hex(digits: int) -> str:
+    """Return so many hexadecimal digits that nobody can guess."""
+    from pycurl_redox.chance import random_bytes
+
+    return random_bytes((digits + 1) // 2).hex()[:digits]

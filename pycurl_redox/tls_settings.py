@@ -1,19 +1,211 @@
-"""TLS as the options want it."""
+"""TLS as the options want it, and what `-v` says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
+from tcpip.clock import wall_clock
+from tls.certificates import Certificate
+from tls.client import TlsClient
+from tls.config import CIPHER_SUITE_NAMES, GROUP_NAMES, TlsConfig
+from tls.errors import AlertReceivedError, CertificateError, TlsError, TruncatedError, UsageError
+from tls.events import Event, MessageTraced
+from tls.paths import VerifiedPath, verify_chain
+from tls.trust import TrustStore
 
 if TYPE_CHECKING:
     from pycurl_redox.config import OperationConfig
+    from pycurl_redox.connection import Connection
+    from pycurl_redox.http1 import Observer
+
+ALPN_HTTP1 = (b"http/1.1",)
+SYSTEM_CAPATH = "/etc/ssl/certs"
 
 
 class TlsSettings:
-    """What a TLS client is told, for all connections of one operation."""
+    """What a TLS client is told, for all connections of one operation; the trust store is opened once."""
 
     def __init__(self, config: OperationConfig, environment: Mapping[str, str]) -> None:
         self._config = config
         self._environment = environment
+        self._trust: TrustStore | None = None
+        self._tls: TlsConfig | None = None
+        self._key_log: KeyLog | None = None
+        if path := environment.get("SSLKEYLOGFILE"):
+            self._key_log = KeyLog(path)
+
+    def client(self, server_name: str, observer: Observer) -> TlsClient:
+        """Return a client whose ClientHello is ready."""
+        if self._tls is None:
+            self._tls = self._make_config(observer.traces_tls)
+        if self._tls.alpn:
+            observer.note("ALPN: offers " + ",".join(name.decode() for name in self._tls.alpn))
+        return TlsClient(self._tls, server_name)
+
+    def on_event(self, observer: Observer) -> Callable[[Event], None]:
+        """Return what takes the events of a connection that are no data."""
+        shown = [self._config.insecure]
+
+        def take(event: Event) -> None:
+            if not isinstance(event, MessageTraced):
+                return
+            way = "OUT" if event.outgoing else "IN"
+            observer.note(f"TLSv1.3 ({way}), {event.content}, {event.name} ({event.number}):")
+            observer.tls_message(event.outgoing, event.length)
+            if not shown[0]:
+                shown[0] = True
+                self._note_trust(observer)
+
+        return take
+
+    def completed(self, connection: Connection, observer: Observer) -> None:
+        """Say what was agreed, and check the pinned key."""
+        done = connection.tls
+        assert done is not None
+        observer.note(f"SSL connection using TLSv1.3 / {CIPHER_SUITE_NAMES[done.cipher_suite]}")
+        if done.alpn is not None:
+            observer.note(f"ALPN: server accepted {done.alpn.decode('latin-1')}")
+        elif not self._config.no_alpn:
+            observer.note("ALPN: server did not agree on a protocol. Uses default.")
+        if done.peer_certificate is not None and observer.traces_tls:
+            self._note_certificate(connection.route.host, done.peer_certificate, done.verified_path, observer)
+        if self._config.pinnedpubkey is not None:
+            if done.peer_certificate is None or not is_pinned(
+                self._config.pinnedpubkey, done.peer_certificate.key_der
+            ):
+                observer.note("SSL: public key does not match pinned public key")
+                raise errors.PinnedKeyError("SSL: public key does not match pinned public key")
+
+    def _make_config(self, trace: bool) -> TlsConfig:
+        config = self._config
+        settings = TlsConfig(
+            verify=None if config.insecure else self._verify,
+            alpn=() if config.no_alpn else ALPN_HTTP1,
+            trace=trace,
+            key_log=self._key_log,
+        )
+        if not config.insecure:
+            self._trust = self._open_trust()
+        if config.tls13_ciphers is not None:
+            settings = settings._replace(cipher_suites=_numbers(config.tls13_ciphers, CIPHER_SUITE_NAMES))
+        if config.curves is not None:
+            groups = _numbers(config.curves, GROUP_NAMES)
+            settings = settings._replace(groups=groups, key_shares=groups[:1])
+        return settings
+
+    def _open_trust(self) -> TrustStore:
+        config, environment = self._config, self._environment
+        file = config.cacert or environment.get("CURL_CA_BUNDLE")
+        try:
+            if file is None and config.capath is None:
+                return TrustStore.system(environment)
+            store = TrustStore.from_file(file) if file is not None else TrustStore(str(config.capath))
+        except (OSError, UsageError) as error:
+            raise errors.CaFileError(f"error setting certificate file: {file}") from error
+        if config.capath is not None:
+            store.add_directory(config.capath)
+        return store
+
+    def _verify(self, chain: Sequence[Certificate], server_name: str) -> VerifiedPath:
+        assert self._trust is not None
+        return verify_chain(chain, server_name, self._trust, wall_clock(), partial_chain=True)
+
+    def _note_trust(self, observer: Observer) -> None:
+        config, environment = self._config, self._environment
+        file = config.cacert or environment.get("CURL_CA_BUNDLE") or environment.get("SSL_CERT_FILE")
+        if file is None:
+            from tls.trust import SYSTEM_BUNDLES
+
+            file = next((path for path in SYSTEM_BUNDLES if os.path.exists(path)), "none")
+        observer.note(f" CAfile: {file}")
+        observer.note(f" CApath: {config.capath or SYSTEM_CAPATH}")
+
+    def _note_certificate(
+        self, host: str, leaf: Certificate, path: VerifiedPath | None, observer: Observer
+    ) -> None:
+        from tls.der import time_text
+
+        observer.note("Server certificate:")
+        observer.note(f" subject: {leaf.subject}")
+        observer.note(f" start date: {time_text(leaf.not_before)}")
+        observer.note(f" expire date: {time_text(leaf.not_after)}")
+        if path is not None:
+            from tls.names import parse_ip
+
+            is_ip = parse_ip(host) is not None
+            matched = "IP address!" if is_ip else f'"{path.matched_name}"'
+            observer.note(f' subjectAltName: host "{host}" matched cert\'s {matched}')
+        observer.note(f" issuer: {leaf.issuer}")
+        if path is not None:
+            observer.note(" SSL certificate verify ok.")
+        else:
+            observer.note(" SSL certificate verify result: not checked (-k), continuing anyway.")
+
+
+class KeyLog:
+    """SSLKEYLOGFILE: lines are added, and the file is made where only we can read it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __call__(self, line: str) -> None:
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return
+        with open(descriptor, "a", encoding="ascii") as file:
+            file.write(line.rstrip("\n") + "\n")
+
+
+def is_pinned(pins: str, key_der: bytes) -> bool:
+    """Compare a SubjectPublicKeyInfo with `sha256//BASE64[;...]`, or with a key in a DER or PEM file."""
+    from binascii import Error, a2b_base64
+    from hashlib import sha256
+
+    if pins.startswith("sha256//"):
+        digest = sha256(key_der).digest()
+        for pin in pins.split(";"):
+            try:
+                if a2b_base64(pin.removeprefix("sha256//")) == digest:
+                    return True
+            except Error:
+                continue
+        return False
+    try:
+        with open(pins, "rb") as file:
+            content = file.read(1 << 20)
+        _, begin, rest = content.partition(b"-----BEGIN PUBLIC KEY-----")
+        return (a2b_base64(rest.partition(b"-----END PUBLIC KEY-----")[0]) if begin else content) == key_der
+    except (OSError, Error):
+        return False
+
+
+def translated(error: Exception) -> Exception:
+    """Return curl's error for one of TLS; others are given back."""
+    if not isinstance(error, TlsError):
+        return error
+    if isinstance(error, CertificateError):
+        if error.openssl_text.endswith("mismatch"):
+            text = str(error)
+        else:
+            text = f"SSL certificate problem: {error.openssl_text or error}"
+        return errors.CertificateRefusedError("\n".join(filter(None, [text, error.diagnosis])))
+    if isinstance(error, TruncatedError):
+        return errors.ReceiveFailedError(f"TLS: {error}")
+    if isinstance(error, AlertReceivedError):
+        return errors.TlsFailedError(f"TLS: {error}")
+    return errors.TlsFailedError(f"TLS: {error}")
+
+
+def _numbers(text: str, names: Mapping[int, str]) -> tuple[int, ...]:
+    """Read names with colons between them; FetchError names the one that is unknown."""
+    found = []
+    for word in text.replace(",", ":").split(":"):
+        numbers = [number for number, name in names.items() if name.lower() == word.strip().lower()]
+        if not numbers:
+            raise errors.TlsFailedError(f"TLS: no suite or group is called {word!r}")
+        found += numbers
+    return tuple(found)

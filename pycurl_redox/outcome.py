@@ -1,0 +1,80 @@
+"""A transfer's result under the names of -w's variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pycurl_redox.job import Job
+    from pycurl_redox.transfer import Transfer
+    from pycurl_redox.writeout import Value
+
+
+def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
+    """Return all values that `writeout` knows of."""
+    result = transfer.result
+    total = result.total or 1e-6
+    certificates = _certificates(transfer)
+    status = result.status
+    return {
+        "certs": "".join(certificates),
+        "content_type": _text(result.header(b"content-type")),
+        "errormsg": result.error or None,
+        "exitcode": result.exit_code,
+        "filename_effective": job.output.path,
+        "http_code": status,
+        "response_code": status,
+        "http_connect": result.connect_status,
+        "http_version": {b"1.0": "1", b"1.1": "1.1"}.get(result.http_version, "0"),
+        "local_ip": result.local[0],
+        "local_port": result.local[1],
+        "remote_ip": result.remote[0],
+        "remote_port": result.remote[1],
+        "method": result.method or transfer.method,
+        "num_certs": len(certificates),
+        "num_connects": result.connects,
+        "num_headers": len(result.head.headers) if result.head else 0,
+        "num_redirects": result.redirects,
+        "num_retries": result.retries,
+        "proxy_used": int(result.proxy_used),
+        "redirect_url": result.redirect_url,
+        "referer": result.referer,
+        "scheme": transfer.url.scheme.upper(),
+        "size_download": result.downloaded,
+        "size_header": result.header_octets,
+        "size_request": result.request_octets,
+        "size_upload": result.uploaded,
+        "size_delivered": job.output.written,
+        "speed_download": int(result.downloaded / total),
+        "speed_upload": int(result.uploaded / total),
+        "time_appconnect": result.app_connect,
+        "time_connect": result.connect,
+        "time_namelookup": result.name_lookup,
+        "time_pretransfer": result.pre_transfer,
+        "time_redirect": result.redirect_time,
+        "time_starttransfer": result.start_transfer,
+        "time_total": result.total,
+        "url": job.given_url,
+        "url_effective": transfer.url.text(),
+        "urlnum": job.command.transfers_done,
+        "xfer_id": job.command.transfers_done,
+    }
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "surrogateescape")
+
+
+def _certificates(transfer: Transfer) -> list[str]:
+    """The server's chain in PEM."""
+    tls = transfer.result.tls
+    if tls is None:
+        return []
+    from binascii import b2a_base64
+
+    found = []
+    for der in tls.peer_chain:
+        text = b2a_base64(der, newline=False).decode("ascii")
+        lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+        found.append("\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""]))
+    return found
