@@ -38,6 +38,8 @@ class CookieJar:
         self._junk_session_cookies = junk_session_cookies
         self._created = 0
         self._set_by_response = 0
+        self.notes: list[str] = []
+        """What `-v` says about cookies that were not sent; the caller empties it."""
 
     def __len__(self) -> int:
         return len(self._cookies)
@@ -95,15 +97,21 @@ class CookieJar:
 
     # Outputs
 
-    def header(self, host: str, path: str, *, is_secure: bool, now: int, extra: str = "") -> bytes | None:
-        """Return the value of a request's Cookie header, `extra` (of `-b NAME=VALUE`) last; or None."""
+    def header(
+        self, host: str, path: str, *, is_secure: bool, now: int, extra: str = "", preceding: int = 0
+    ) -> bytes | None:
+        """Return the value of a request's Cookie header, `extra` (of `-b NAME=VALUE`) last; or None.
+
+        `preceding`: octets of the request before this header, which curl counts as well.
+        """
         pairs: list[str] = []
-        length = len("Cookie: ")
+        length = preceding + len("Cookie: ")
         is_full = False
         for cookie in self.matching(host, path, is_secure=is_secure, now=now):
             size = len(cookie.name) + len(cookie.value) + 1
             if length + size >= MAX_HEADER_LENGTH:
                 is_full = True
+                self.notes.append(f"Restricted outgoing cookies due to header size, '{cookie.name}' not sent")
                 break
             length += size + (2 if pairs else 0)
             pairs.append(f"{cookie.name}={cookie.value}")
@@ -122,6 +130,7 @@ class CookieJar:
             if cookie.matches(host, path, is_ip=is_ip, is_secure=is_secure):
                 found.append(cookie)
                 if len(found) == MAX_SENT:
+                    self.notes.append(f"Included max number of cookies ({MAX_SENT}) in request!")
                     break
         return sorted(found, key=_sending_order)
 

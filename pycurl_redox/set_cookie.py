@@ -58,7 +58,11 @@ class Cookie:
         """Say whether the cookie goes with a request (RFC 6265 §5.4); `path` has no query."""
         if self.secure and not is_secure:
             return False
-        if self.domain is not None:
+        if self.domain is None:
+            # Out of a file of headers: nobody knows whose it was, and curl sends it to addresses only.
+            if not is_ip:
+                return False
+        else:
             whole = host.lower() == self.domain.lower()
             if not whole and (is_ip or not self.subdomains or not domain_matches(host, self.domain)):
                 return False
@@ -71,7 +75,7 @@ class Cookie:
         fields = (
             f"{dot}{domain}",
             "TRUE" if self.subdomains else "FALSE",
-            self.path or "/",
+            "/" if self.path is None else self.path,
             "TRUE" if self.secure else "FALSE",
             str(self.expires),
             self.name,

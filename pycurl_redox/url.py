@@ -150,7 +150,7 @@ def scheme_of(text: str) -> str:
 def resolve_reference(base: Url, reference: str, *, path_as_is: bool = False) -> Url:
     """Return where a redirect of `base` leads (RFC 3986 §5.2); the fragment of `base` is not inherited.
 
-    Deviates from curl for a reference that is a fragment alone, where curl drops the last segment of the path.
+    Deviates from curl for a fragment alone, where curl drops the last segment of the path.
     """
     try:
         return _resolve(base, reference.strip(" \t"), path_as_is)
