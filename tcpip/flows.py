@@ -1,35 +1,33 @@
-"""TCP connections on IP: which one a segment is for, and the headers around what it sends.
+"""All TCP connections of a host: which one a segment is for, and whose turn it is to send.
 
-`Flow` is the hot path out: Ethernet and IP headers from a template, lengths
-and checksums patched.  `Flows` finds the flow of what came in by the octets
-of its headers, and keeps the list of those that may have something to send.
+A connection is found by the octets of the headers that come in, as they are.
+Those that may have something to send stand in one line, and send in turn.
 """
 
 from __future__ import annotations
 
-import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 
 from tcpip.counters import Counters, DropReason
-from tcpip.device import GSO_NONE, GSO_TCPV4, GSO_TCPV6, TSO4, TSO6, TX_CHECKSUM
+from tcpip.device import TSO4, TSO6
 from tcpip.errors import AddressError, StackError, UnreachableError, UsageError
+from tcpip.flow import Flow, Listener, nobody
 from tcpip.net.frame import Frame
 from tcpip.net.icmp import IcmpKind, ReportedError
 from tcpip.net.ip import IpLayer
 from tcpip.net.neighbors import NeighborState
 from tcpip.net.ports import ConnectionNumbers, PortAllocator
 from tcpip.tcp.config import TcpConfig
-from tcpip.tcp.connection import SegmentOut, TcpConnection
+from tcpip.tcp.connection import TcpConnection
 from tcpip.tcp.states import State
-from tcpip.timers import Timed, Timers
+from tcpip.timers import Timers
 from tcpip.wire.address import IpAddress
-from tcpip.wire.checksum import Buffer, checksum, ones_sum, ones_sum_pieces, pseudo_header_sum
-from tcpip.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, EthernetHeader
+from tcpip.wire.checksum import checksum, ones_sum, pseudo_header_sum
 from tcpip.wire.ipv4 import Ipv4Packet
 from tcpip.wire.ipv6 import Ipv6Packet
 from tcpip.wire.protocols import TCP
-from tcpip.wire.tcp import ACK, CHECKSUM_OFFSET, RST, SYN, Segment, build_header
+from tcpip.wire.tcp import ACK, RST, SYN, Segment, build_header
 
 BURST = 32
 """Frames that one connection sends before the next one has its turn."""
@@ -37,158 +35,6 @@ BURST = 32
 TCP_HEADER = 20
 MAX_TCP_HEADER = 60
 MAX_IP_PACKET = 65_535
-DEFAULT_BACKLOG = 128
-
-_HEADERS_IPV4 = struct.Struct("!16sHH4sH8s")
-_HEADERS_IPV6 = struct.Struct("!18sH34s")
-_TTL = 64
-
-
-class Flow(Timed):
-    """A connection, its addresses and its headers."""
-
-    __slots__ = (
-        "_checksum_offload",
-        "_ethertype",
-        "_gso_type",
-        "_header_sum",
-        "_identification",
-        "_ip_size",
-        "_pseudo_sum",
-        "_template",
-        "acknowledged",
-        "connection",
-        "is_loopback",
-        "is_ready",
-        "is_released",
-        "is_waiting",
-        "key",
-        "listener",
-        "local",
-        "mac",
-        "remote",
-    )
-
-    def __init__(
-        self,
-        connection: TcpConnection,
-        local: IpAddress,
-        remote: IpAddress,
-        key: bytes,
-        offloads: int,
-        identification: int,
-        *,
-        is_loopback: bool,
-    ) -> None:
-        super().__init__()
-        self.connection = connection
-        self.local = local
-        self.remote = remote
-        self.key = key
-        self.is_loopback = is_loopback
-        self.is_ready = False
-        self.is_waiting = False
-        """For its next hop's MAC."""
-        self.is_released = False
-        self.listener: Listener | None = None
-        self.mac = b""
-        self.acknowledged = 0
-        is_ipv4 = local.version == 4
-        self._ip_size = 20 if is_ipv4 else 40
-        self._ethertype = ETHERTYPE_IPV4 if is_ipv4 else ETHERTYPE_IPV6
-        self._gso_type = GSO_TCPV4 if is_ipv4 else GSO_TCPV6
-        self._checksum_offload = bool(offloads & (TX_CHECKSUM | TSO4 | TSO6))
-        self._pseudo_sum = pseudo_header_sum(local, remote, TCP, 0)
-        self._identification = identification
-        self._template: tuple[bytes, bytes, bytes] = (b"", b"", b"")
-        self._header_sum = 0
-        self.set_mac(bytes(6), bytes(6))
-
-    def set_mac(self, destination: bytes, source: bytes) -> None:
-        """Make the template for a next hop."""
-        self.mac = destination
-        if self._ip_size == 20:
-            # All packets of TCP have DF set, so that routers report the path MTU (RFC 1191).
-            ip = Ipv4Packet(self.local, self.remote, TCP, b"", _TTL, dont_fragment=True).build_header(0)
-            ethernet = EthernetHeader(destination, source, ETHERTYPE_IPV4).build()
-            self._template = (ethernet + ip[:2], ip[6:10], ip[12:20])
-            self._header_sum = ones_sum(ip[:2] + ip[6:10] + ip[12:20])
-        else:
-            ip = Ipv6Packet(self.local, self.remote, TCP, b"", _TTL).build_header(0)
-            ethernet = EthernetHeader(destination, source, ETHERTYPE_IPV6).build()
-            self._template = (ethernet + ip[:4], ip[6:40], b"")
-
-    def build_frame(self, segment: SegmentOut) -> Frame:
-        """Put headers before a segment; the payload's pieces stay as they are."""
-        tcp, payload = segment.header, segment.payload
-        length = len(tcp) + segment.length
-        if self._checksum_offload:
-            check = (self._pseudo_sum + length) % 0xFFFF
-        else:
-            total = self._pseudo_sum + length + ones_sum(tcp)
-            if segment.length:  # a TCP header has an even length
-                total += ones_sum(payload[0]) if len(payload) == 1 else ones_sum_pieces(payload)
-            check = 0xFFFF - total % 0xFFFF
-        headers = self._headers(length) + tcp[:16] + check.to_bytes(2, "big") + tcp[18:]
-        if not self._checksum_offload:
-            return Frame((headers, *payload))
-        gso_type = self._gso_type if segment.gso_size else GSO_NONE
-        return Frame((headers, *payload), 14 + self._ip_size, CHECKSUM_OFFSET, gso_type, segment.gso_size)
-
-    def build_packet(self, segment: SegmentOut) -> tuple[int, bytes]:
-        """Make the packet of a segment to ourselves, whose checksum nobody needs."""
-        length = len(segment.header) + segment.length
-        return self._ethertype, b"".join((self._headers(length)[14:], segment.header, *segment.payload))
-
-    def is_valid_checksum(self, data: Buffer) -> bool:
-        """Verify a segment that came in."""
-        return (self._pseudo_sum + len(data) + ones_sum(data)) % 0xFFFF == 0
-
-    def _headers(self, length: int) -> bytes:
-        first, middle, last = self._template
-        if self._ip_size == 40:
-            return _HEADERS_IPV6.pack(first, length, middle)
-        length += 20
-        identification = self._identification = self._identification + 1 & 0xFFFF
-        header_sum = 0xFFFF - (self._header_sum + length + identification) % 0xFFFF
-        return _HEADERS_IPV4.pack(first, length, identification, middle, header_sum, last)
-
-
-class Listener:
-    """A port that takes connections, made by `Stack.tcp_listen`."""
-
-    def __init__(self, port: int, backlog: int, close: Callable[[Listener], None]) -> None:
-        self.port = port
-        self.backlog = backlog
-        self.half_open = 0
-        self.is_closed = False
-        self.on_change: Callable[[], None] = _nothing
-        """Called when there is a connection to accept."""
-        self._close = close
-        self.queue: deque[Flow] = deque()
-
-    @property
-    def is_full(self) -> bool:
-        return self.half_open + len(self.queue) >= self.backlog
-
-    def accept(self) -> TcpConnection | None:
-        """Give the oldest connection that is established; None when there is none now."""
-        while self.queue:
-            connection = self.queue.popleft().connection
-            if connection.state is not State.CLOSED:  # the peer has thought better of it
-                connection.on_change = _nothing
-                return connection
-        return None
-
-    def close(self) -> None:
-        """Stop listening; connections that nobody accepted are reset."""
-        if not self.is_closed:
-            self.is_closed = True
-            self._close(self)
-
-
-def _nothing() -> None:
-    pass
 
 
 class Flows:
@@ -262,7 +108,7 @@ class Flows:
         flow = self._of_connection.get(connection)
         if flow is not None and not flow.is_released:
             flow.is_released = True
-            connection.on_change = _nothing
+            connection.on_change = nobody
             connection.close(now)
             self.mark_ready(flow)
 
@@ -299,7 +145,7 @@ class Flows:
             self._receive_new(segment, packet, now)
 
     def receive_error(self, error: ReportedError, now: float) -> bool:
-        """Hand an ICMP error to the connection it quotes, which judges it (RFC 5927); False: there is none."""
+        """Hand an ICMP error to the connection it quotes, which judges it (RFC 5927); False: none."""
         quoted = error.quoted
         ports = quoted.payload[2:4] + quoted.payload[0:2]
         flow = self.by_key.get(quoted.destination + quoted.source + ports)
@@ -315,7 +161,7 @@ class Flows:
 
     def _receive_too_big(self, flow: Flow, error: ReportedError, now: float) -> None:
         connection, before = flow.connection, flow.connection.path_mss
-        overhead = flow._ip_size + TCP_HEADER
+        overhead = flow.ip_size + TCP_HEADER
         floor = 552 if flow.local.version == 4 else 1280
         connection.receive_packet_too_big(max(error.mtu, floor) - overhead, error.quoted.sequence_number, now)
         if connection.path_mss < before:  # it was about a segment in flight, so it is believed
@@ -529,7 +375,7 @@ class Flows:
         for flow in self:
             if flow.listener is listener or flow in listener.queue:
                 flow.listener = None
-                flow.connection.on_change = _nothing
+                flow.connection.on_change = nobody
                 flow.connection.abort(self._now)
                 self.mark_ready(flow)
         listener.queue.clear()

@@ -18,7 +18,8 @@ from tcpip.device import CHECKSUM_GOOD, CHECKSUM_PARTIAL, Buffer
 from tcpip.dhcp import DhcpClient, DhcpState
 from tcpip.errors import AddressError, MalformedPacketError, StackError, UnreachableError
 from tcpip.events import Event, Lease, LeaseLost, LeaseObtained
-from tcpip.flows import DEFAULT_BACKLOG, Flows, Listener
+from tcpip.flow import DEFAULT_BACKLOG, Listener
+from tcpip.flows import Flows
 from tcpip.net import icmp
 from tcpip.net.frame import Frame
 from tcpip.net.icmp import IcmpKind, ReportedError
@@ -42,7 +43,7 @@ from tcpip.wire.protocols import ICMP, ICMPV6, TCP, UDP
 from tcpip.wire.tcp import Segment
 from tcpip.wire.udp import UdpDatagram
 
-__all__ = ["Flows", "Frame", "Listener", "Stack", "StackConfig", "TcpConnection"]
+__all__ = ["Frame", "Listener", "Stack", "StackConfig", "TcpConnection"]
 
 # Ethernet and IPv4 without options at once: destination MAC, Ethertype, version and header length, total
 # length, fragment, protocol, and the octets that name the connection.
