@@ -65,10 +65,10 @@ class TcpFlow:
     """The splice of one connection; sequence numbers as in RFC 9293 §3.3.1, seen from the gateway."""
 
     __slots__ = (
-        "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_due", "_fin_seq", "_gso_header",
-        "_header", "_host_is_ending", "_idle_timeout", "_in_recovery", "_is_full", "_is_stalled",
-        "_largest", "_linger_timeout", "_local_shift", "_max_retries", "_max_window", "_mss",
-        "_partial_header", "_probe_due", "_push_due", "_recover", "_remote_shift",
+        "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_due", "_fin_seq", "_first_rto",
+        "_gso_header", "_header", "_host_is_ending", "_idle_timeout", "_in_recovery", "_is_full",
+        "_is_stalled", "_largest", "_linger_timeout", "_local_shift", "_max_retries", "_max_window",
+        "_mss", "_partial_header", "_probe_due", "_push_due", "_recover", "_remote_shift",
         "_retransmit_due", "_retries", "_rto", "_rto_at", "_rtt_end", "_rtt_start", "_rttvar",
         "_snd_max", "_snd_nxt", "_snd_una", "_snd_wl1", "_snd_wnd", "_srtt", "_syn_due",
         "_timeout_at", "_wants_room", "_window", "_window_edge", "deadline", "due", "fin_acked",
@@ -113,7 +113,8 @@ class TcpFlow:
         self._window_edge = self.rcv_nxt
         self._acks_due = 0
         self._discard = 0
-        self._rto, self._srtt, self._rttvar = FIRST_RTO, 0.0, 0.0
+        self._rto = self._first_rto = FIRST_RTO
+        self._srtt = self._rttvar = 0.0
         self._rtt_end = -1
         self._rtt_start = self._rto_at = now
         self._retries = 0
@@ -226,6 +227,8 @@ class TcpFlow:
         if self._cwnd != NO_LIMIT:
             self._cwnd = min(self._cwnd + max(acked, self._mss), NO_LIMIT)
         self._measure(ack, now)
+        # Deviates from RFC 6298 §5.7: progress ends the doubling, as in Linux; waiting for a sample may take minutes.
+        self._rto = self._first_rto
         self._rto_at = now + self._rto
         if ack - self._recover & MASK < HALF:
             self._recover = ack
@@ -246,7 +249,7 @@ class TcpFlow:
         else:
             self._rttvar += (abs(self._srtt - rtt) - self._rttvar) / 4
             self._srtt += (rtt - self._srtt) / 8
-        self._rto = min(max(self._srtt + 4 * self._rttvar, MIN_RTO), MAX_RTO)
+        self._first_rto = min(max(self._srtt + 4 * self._rttvar, MIN_RTO), MAX_RTO)
 
     def _count_duplicate(self) -> None:
         self._duplicates += 1
