@@ -84,7 +84,7 @@ class Stack:
         self._udp: dict[int, UdpSocket] = {}
         self._pings: dict[int, PingSocket] = {}
         self._dhcp = DhcpClient(self._mac, random_bytes, config.host_name)
-        self._ip.decline = self._dhcp.decline
+        self._ip.decline = self._decline_lease
         self._started = False
         self._now = 0.0
 
@@ -461,6 +461,10 @@ class Stack:
         if not self.config.gateways:
             for router in lease.routers[:1]:
                 ip.add_default_route(router, "dhcp")
+
+    def _decline_lease(self, now: float) -> None:
+        self._dhcp.decline(now)
+        self._serve_dhcp(now)
 
     def _drop_lease(self, event: LeaseLost) -> None:
         self._ip.remove_address(event.address, event.reason)

@@ -33,8 +33,8 @@ MAX_TRIES = 3
 RETRANSMIT_SECONDS = 1.0
 REACHABLE_SECONDS = 30.0
 DELAY_SECONDS = 5.0
-MAX_PENDING = 16
-"""Packets that wait for one neighbour."""
+MAX_PENDING = 64
+"""Packets that wait for one neighbour: the largest datagram is 45 fragments."""
 MAX_NEIGHBORS = 512
 """A host talks to routers and a few neighbours; a scan of the link must not grow without bound."""
 
