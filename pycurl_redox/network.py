@@ -39,7 +39,7 @@ from virtio.transport.inprocess import InProcessTransport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pycurl_redox.resolver import Resolver
+    from pycurl_redox.resolver import NameResolver
     from tcpip.usernet.gateway import UserNetwork
     from tcpip.usernet.impair import ImpairConfig
     from virtio.device.backend import Backend
@@ -142,7 +142,9 @@ def open_network(
     except OSError as error:
         raise NetworkError(f"--nic {nic}: {error.strerror or error}") from error
     stack = Stack(_stack_config(wanted), device.mac, device.mtu, device.offloads, random_bytes)
-    return Network(Host(stack, device), wanted, usernet, background=background)
+    return Network(
+        Host(stack, device), device, wanted, usernet, random_bytes=random_bytes, background=background
+    )
 
 
 def _user_network(config: Any, random_bytes: Callable[[int], bytes]) -> UserNetwork:
@@ -186,12 +188,21 @@ class Network:
     wall_clock = staticmethod(wall_clock)
 
     def __init__(
-        self, host: Host, nic: NicSpec, usernet: UserNetwork | None = None, *, background: bool = False
+        self,
+        host: Host,
+        device: VirtioNet,
+        nic: NicSpec,
+        usernet: UserNetwork | None = None,
+        *,
+        random_bytes: Callable[[int], bytes],
+        background: bool = False,
     ) -> None:
         self.host = host
+        self._device = device
         self.nic = nic
         self.usernet = usernet
-        self._resolver: Resolver | None = None
+        self._resolver: NameResolver | None = None
+        self._random_bytes = random_bytes
         if background:
             host.keep_in_background()
 
@@ -225,18 +236,15 @@ class Network:
         return await self._connect_to_own_machine(address, port, deadline)
 
     async def resolve(self, name: str, family: int, deadline: float | None) -> list[IpAddress]:
-        """Find the addresses of a name; family 0, 4 or 6; `ResolveError`."""
-        if self._resolver is None:
-            from pycurl_redox.resolver import Resolver
-
-            self._resolver = Resolver(self)
-        return await self._resolver.resolve(name, family, deadline)
+        """Find the addresses of a name, IPv6 first; family 0, 4 or 6; `ResolveError`."""
+        names = self._names()
+        if names.needs_dns(name, family):
+            await self._configured(4, deadline)
+        return await names.resolve(name, family, deadline)
 
     def name_of(self, address: IpAddress) -> str | None:
         """The name the hosts file gives an address."""
-        from pycurl_redox.resolver import name_of
-
-        return name_of(address)
+        return self._names().name_of(address)
 
     async def echo(self, address: IpAddress) -> EchoSocket:
         """Make ready to ping an address; `StackError` when the network does not let us."""
@@ -253,7 +261,27 @@ class Network:
         """Wait until an address of either family is there; AddressError when none comes."""
         await self._configured(4, deadline)
 
+    def info(self) -> dict[str, Any]:
+        """Everything there is to show, in plain values: stack, driver and user-mode network."""
+        state: dict[str, Any] = dict(self.host.stack.info())
+        driver = self._device.info()
+        state["virtio"] = driver._asdict() | {
+            "receive": driver.receive._asdict(),
+            "transmit": driver.transmit._asdict(),
+        }
+        if self.usernet is not None:
+            gateway = self.usernet.info()
+            state["usernet"] = gateway._asdict() | {"tcp_flows": [f._asdict() for f in gateway.tcp_flows]}
+        return state
+
     # private
+
+    def _names(self) -> NameResolver:
+        if self._resolver is None:
+            from pycurl_redox.resolver import NameResolver
+
+            self._resolver = NameResolver(self.host, self._random_bytes)
+        return self._resolver
 
     async def _configured(self, version: int, deadline: float | None) -> None:
         timeout = CONFIGURE_TIMEOUT if version == 4 else ADVERTISEMENT_TIMEOUT
@@ -290,4 +318,3 @@ class Network:
         endpoint = self.usernet.host_endpoint(stream.local[1], version)
         if endpoint is not None:
             stream.local = endpoint
-

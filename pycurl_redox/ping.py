@@ -11,11 +11,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcpip.errors import ResolveError, StackError
+from tcpip.errors import NameNotFoundError, ResolveError, StackError
 
 if TYPE_CHECKING:
-    from pycurl_redox.network import EchoSocket, Network
+    from pycurl_redox.network import Network
     from tcpip.ping import Reply
+    from tcpip.sockets import EchoSocket
     from tcpip.wire.address import IpAddress
 
 EXIT_REPLIES, EXIT_NO_REPLY, EXIT_OTHER = 0, 1, 2
@@ -55,7 +56,7 @@ class Options(NamedTuple):
 
     destination: str
     family: int = 0  # 0, 4 or 6
-    count: int | None = None
+    packets: int | None = None
     interval: float = 1.0
     timeout: float = 10.0  # for the last replies, while none has come (iputils' MAXWAIT)
     has_timeout: bool = False
@@ -89,7 +90,7 @@ def parse(argv: list[str]) -> Options | None:
                     raise UsageError("only one -4 or -6 option may be specified")
                 options = options._replace(family=int(flag[1]))
             case "-c":
-                options = options._replace(count=_integer(value, 1, 2**63 - 1))
+                options = options._replace(packets=_integer(value, 1, 2**63 - 1))
             case "-i":
                 options = options._replace(interval=_seconds(value, "timing interval"))
             case "-w":
@@ -236,10 +237,10 @@ class Ping:
         return f"PING {shown}({self._named(address)}) {size} data bytes\n"
 
     def _may_send(self) -> bool:
-        return self._options.count is None or self.statistics.sent < self._options.count
+        return self._options.packets is None or self.statistics.sent < self._options.packets
 
     def _is_over(self, until: float | None) -> bool:
-        figures, count = self.statistics, self._options.count
+        figures, count = self.statistics, self._options.packets
         if count is not None and figures.received + figures.errors >= count:
             return True
         return until is not None and self._network.now() >= until
@@ -298,7 +299,7 @@ class Ping:
         """An address as iputils shows it: with its name before it, unless the user typed numbers."""
         name = self._names.get(address)
         if name is None:
-            name = self._network.name_of(address) or str(address)
+            name = "localhost" if address.is_loopback else self._network.name_of(address) or str(address)
             self._names[address] = name
         if self._options.numeric or not name:
             return str(address)
@@ -360,8 +361,12 @@ def _run(network: Network, options: Options) -> int:
         network.run(ping.run())
     except KeyboardInterrupt:
         pass
+    except NameNotFoundError:
+        sys.stderr.write(f"redox-ping: {options.destination}: Name or service not known\n")
+        return EXIT_OTHER
     except ResolveError as error:
-        sys.stderr.write(f"redox-ping: {options.destination}: {error}\n")
+        cause = f"Temporary failure in name resolution ({error})"
+        sys.stderr.write(f"redox-ping: {options.destination}: {cause}\n")
         return EXIT_OTHER
     except StackError as error:
         sys.stderr.write(f"redox-ping: {error}\n")
@@ -370,5 +375,5 @@ def _run(network: Network, options: Options) -> int:
     if not figures.sent:
         return EXIT_NO_REPLY
     write(figures.text(options.destination))
-    enough = options.deadline is None or options.count is None or figures.received >= options.count
+    enough = options.deadline is None or options.packets is None or figures.received >= options.packets
     return EXIT_REPLIES if figures.received and enough else EXIT_NO_REPLY

@@ -167,7 +167,7 @@ class Host:
             self._news.fire()
         self.scheduler.handle_timeout(now)
         moved |= self.scheduler.run_ready()
-        return self._send(now) or moved
+        return self._send(self._clock.now()) or moved  # tasks have read the clock; time must not go back
 
     def _send(self, now: float) -> bool:
         send_frame = self.device.send_frame
