@@ -113,7 +113,8 @@ class Cache:
             if len(self._entries) > MAX_CACHED:
                 del self._entries[next(iter(self._entries))]
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         return len(self._entries)
 
 

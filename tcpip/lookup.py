@@ -25,7 +25,7 @@ class Datagram(Protocol):
 
 
 class DatagramError(Protocol):
-    """What became of a datagram sent to `address`."""
+    """What bemoved of a datagram sent to `address`."""
 
     @property
     def address(self) -> IpAddress: ...
@@ -133,23 +133,23 @@ class _Driver:
             socket.close()
 
     def _take_and_send(self) -> bool:
-        """Move what has come and what is to go; True if anything came."""
-        host, resolver, came = self._host, self._resolver, False
+        """Move what has come and what is to go; True if there was any, as nobody waits for the signal yet."""
+        host, resolver, moved = self._host, self._resolver, False
         for number, socket in self._sockets.items():
             while (datagram := socket.receive_datagram()) is not None:
-                came = True
+                moved = True
                 source = datagram.address, datagram.port
                 resolver.receive_datagram(datagram.data, source, number, host.now())
             while (error := socket.next_error()) is not None:
-                came = True
+                moved = True
                 resolver.receive_error(number, error.address, host.now())
         for query in resolver.datagrams_to_send(host.now()):
+            moved = True
             try:
                 self._socket(query.number).send_datagram(query.data, query.server, wire.PORT, host.now())
             except StackError:
-                came = True
                 resolver.receive_error(query.number, query.server, host.now())
-        return came
+        return moved
 
     def _socket(self, number: int) -> DatagramSocket:
         if number not in self._sockets:
