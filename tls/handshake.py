@@ -103,6 +103,9 @@ class Session(NamedTuple):
     client_secret: bytes
     server_secret: bytes
 
+    def __repr__(self) -> str:
+        return "Session(...)"  # the secrets stay out of logs and tracebacks
+
 
 class Retry(NamedTuple):
     """What a HelloRetryRequest has settled, and the ServerHello must keep to."""
@@ -452,6 +455,9 @@ class ExpectTraffic(NamedTuple):
     master: MasterSecret
     exporter_secret: bytes
     counts: list[int]  # tickets taken in; KeyUpdates since the last application data
+
+    def __repr__(self) -> str:
+        return "ExpectTraffic(...)"
 
     def handle(self, message: HandshakeMessage, output: Output) -> State:
         if message.kind == messages.NEW_SESSION_TICKET:
