@@ -9,7 +9,7 @@ took is acknowledged, what it did not take is dropped and comes again.
     CONNECTING      a SYN came; the host connects.  The answer is the host's: SYN-ACK, reset, ICMP, silence
     SYN_RECEIVED    our SYN-ACK is on its way
     ESTABLISHED     and all the ways of closing it, told by guest_fin and fin_acked
-    LINGERING       both sides are closed, the guest last; a FIN of it that comes again is acknowledged again
+    LINGERING       both sides are closed, not surely known to the guest; its FIN again is acknowledged again
     CLOSED          forgotten by the table at once
 
 `receive` takes a segment and only notes what there is to say; `pump` says it,
@@ -65,12 +65,12 @@ class TcpFlow:
     """The splice of one connection; sequence numbers as in RFC 9293 §3.3.1, seen from the gateway."""
 
     __slots__ = (
-        "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_due", "_fin_seq", "_first_rto",
-        "_gso_header", "_header", "_host_is_ending", "_idle_timeout", "_in_recovery", "_is_full",
-        "_is_stalled", "_largest", "_linger_timeout", "_local_shift", "_max_retries", "_max_window",
-        "_mss", "_partial_header", "_probe_due", "_push_due", "_recover", "_remote_shift",
-        "_retransmit_due", "_retries", "_rto", "_rto_at", "_rtt_end", "_rtt_start", "_rttvar",
-        "_snd_max", "_snd_nxt", "_snd_una", "_snd_wl1", "_snd_wnd", "_srtt", "_syn_due",
+        "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_answers", "_fin_due", "_fin_seq",
+        "_first_rto", "_gso_header", "_header", "_host_is_ending", "_idle_timeout", "_in_recovery",
+        "_is_full", "_is_stalled", "_largest", "_linger_timeout", "_local_shift", "_max_retries",
+        "_max_window", "_mss", "_partial_header", "_probe_due", "_push_due", "_recover",
+        "_remote_shift", "_retransmit_due", "_retries", "_rto", "_rto_at", "_rtt_end", "_rtt_start",
+        "_rttvar", "_snd_max", "_snd_nxt", "_snd_una", "_snd_wl1", "_snd_wnd", "_srtt", "_syn_due",
         "_timeout_at", "_wants_room", "_window", "_window_edge", "deadline", "due", "fin_acked",
         "guest_fin", "irs", "is_blocked", "is_queued", "is_readable", "key", "needs_rearm",
         "octets_from_guest", "octets_to_guest", "quote", "rcv_nxt", "retransmissions", "socket",
@@ -126,7 +126,7 @@ class TcpFlow:
         self.deadline = self.due = self._timeout_at
         self.is_readable = self._host_is_ending = self._is_full = self._wants_room = False
         self._is_stalled = self._syn_due = self._fin_due = self._retransmit_due = self._probe_due = False
-        self._push_due = False
+        self._push_due = self._fin_answers = False
         self.guest_fin = self.fin_acked = self.needs_rearm = False
         self.is_queued = self.is_blocked = False
         self.octets_to_guest = self.octets_from_guest = self.retransmissions = 0
@@ -227,7 +227,7 @@ class TcpFlow:
         if self._cwnd != NO_LIMIT:
             self._cwnd = min(self._cwnd + max(acked, self._mss), NO_LIMIT)
         self._measure(ack, now)
-        # Deviates from RFC 6298 §5.7: progress ends the doubling, as in Linux; waiting for a sample may take minutes.
+        # Deviates from RFC 6298 §5.7: progress ends the doubling, as in Linux; a sample may be minutes away.
         self._rto = self._first_rto
         self._rto_at = now + self._rto
         if ack - self._recover & MASK < HALF:
@@ -236,7 +236,7 @@ class TcpFlow:
         elif self._in_recovery:
             self._retransmit_due = True  # RFC 6582 §3.2: a partial acknowledgment shows the next hole
         if self.fin_acked and self.guest_fin:
-            self._finish(CLOSED, now)
+            self._finish(CLOSED if self._fin_answers else LINGERING, now)
 
     def _measure(self, ack: int, now: float) -> None:
         """RFC 6298 §2, one segment at a time, none that was sent twice."""
@@ -430,6 +430,8 @@ class TcpFlow:
         if self._snd_max == self._snd_una:
             self._rto_at = now + self._rto
         self._fin_due = False
+        if self._fin_seq < 0:
+            self._fin_answers = self.guest_fin  # who acknowledges it then has seen that its own arrived
         self._fin_seq = self._snd_nxt
         self._snd_nxt = self._snd_nxt + 1 & MASK
         if self._snd_nxt - self._snd_max & MASK < HALF:

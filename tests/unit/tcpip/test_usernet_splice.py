@@ -596,3 +596,17 @@ def test_close_resets_what_runs_and_may_be_called_twice():
     assert socket.is_aborted
     client.turn()
     assert client.network.wait_fds() == () and client.network.next_timeout() is None
+
+
+def test_when_both_close_at_once_a_repeated_fin_of_the_guest_is_still_acknowledged():
+    client, connection, socket = established(holds=True)
+    socket.end()
+    client.turn()  # our FIN, sent before the guest's is here
+    connection.emit(connection.snd_nxt, FIN | ACK)
+    connection.snd_nxt += 1
+    client.turn()
+    assert socket.is_closed
+    seen = len(connection.log)
+    connection.emit(connection.snd_nxt - 1, FIN | ACK)
+    client.turn()
+    assert [s.flags for s in connection.log[seen:]] == [ACK]
