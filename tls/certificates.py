@@ -7,7 +7,7 @@ checks, each key type imported when the first certificate needs it.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .alerts import Alert
 from .der import (
@@ -69,6 +69,15 @@ _SIGNATURES = {
     oid("1.2.840.10045.4.3.4"): ("ecdsa", "SHA512"),
     ED25519: ("ed25519", ""),
     ED448: ("ed448", ""),
+}
+_SIGNATURES_OF = {
+    "rsa": ("rsa", "rsa-pss"),
+    "rsa-pss": ("rsa-pss",),
+    "P-256": ("ecdsa",),
+    "P-384": ("ecdsa",),
+    "P-521": ("ecdsa",),
+    "ed25519": ("ed25519",),
+    "ed448": ("ed448",),
 }
 WEAK_HASHES = ("MD5", "SHA1")  # below 112 bits, security level 2 of OpenSSL on Debian
 
@@ -402,22 +411,24 @@ def _pss_hash(parameters: DerReader) -> str:
 
 def _verify(subject: Certificate, issuer: Certificate) -> None:
     """Raise unless `issuer`'s key made the signature; the kind of key must be the one the algorithm names."""
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-
     kind, hash_name = _signature_scheme(subject.signature_algorithm)
-    key, signature, tbs = issuer.public_key, subject.signature, subject.tbs
-    if isinstance(key, ec.EllipticCurvePublicKey) and kind == "ecdsa":
-        key.verify(signature, tbs, ec.ECDSA(_hash(hash_name)))
-    elif isinstance(key, rsa.RSAPublicKey) and kind == "rsa" and issuer.key_algorithm == "rsa":
-        key.verify(signature, tbs, padding.PKCS1v15(), _hash(hash_name))
-    elif isinstance(key, rsa.RSAPublicKey) and kind == "rsa-pss":
+    if kind not in _SIGNATURES_OF.get(issuer.key_algorithm, ()):
+        raise ValueError(f"a {issuer.key_algorithm} key makes no {kind} signature")
+    # The kinds of keys below follow from the names just compared.
+    key: Any = issuer.public_key
+    if kind == "ecdsa":
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        key.verify(subject.signature, subject.tbs, ec.ECDSA(_hash(hash_name)))
+    elif kind in ("ed25519", "ed448"):
+        key.verify(subject.signature, subject.tbs)
+    else:
+        from cryptography.hazmat.primitives.asymmetric import padding
+
         digest = _hash(hash_name)
         pss = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
-        key.verify(signature, tbs, pss, digest)
-    elif not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and kind == issuer.key_algorithm:
-        key.verify(signature, tbs)
-    else:
-        raise ValueError(f"a {issuer.key_algorithm} key makes no {kind} signature")
+        scheme = pss if kind == "rsa-pss" else padding.PKCS1v15()
+        key.verify(subject.signature, subject.tbs, scheme, digest)
 
 
 def _hash(name: str) -> HashAlgorithm:
