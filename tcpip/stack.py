@@ -172,6 +172,8 @@ class Stack:
         return True
 
     def _receive(self, frame: memoryview, flags: int, now: float) -> None:
+        if not self._started:
+            self._start(now)
         if len(frame) < HEADER_SIZE:
             self.counters.drop(DropReason.MALFORMED)
             return
