@@ -19,6 +19,7 @@ which, `reap` gives nothing more, and the owner resets the device.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import Struct
 
 from virtio.errors import DeviceError, UsageError
 from virtio.layout import RingLayout
@@ -39,6 +40,9 @@ INDIRECT_ENTRIES = 8
 _WRITE = VIRTQ_DESC_F_WRITE << 32
 _NEXT = VIRTQ_DESC_F_NEXT << 32
 _INDIRECT = VIRTQ_DESC_F_INDIRECT << 32
+
+_LENGTH_AND_WRITE = 0xFFFFFFFF | _WRITE
+_TABLES = tuple(Struct(f"<{2 * count}Q") for count in range(INDIRECT_ENTRIES + 1))
 
 _NOT_POSTED = -1
 
@@ -146,7 +150,7 @@ class Virtqueue:
                 return False
             head = self._free.pop()
             table = self._tables + head * INDIRECT_ENTRIES * DESCRIPTOR_SIZE
-            self._fill(self._region.u64, table >> 3, range(1, count), readable, writable)
+            self._fill_table(table, count, readable, writable)
             self._descriptors[2 * head] = self._region.base + table
             self._descriptors[2 * head + 1] = count * DESCRIPTOR_SIZE | _INDIRECT
         else:
@@ -154,7 +158,7 @@ class Virtqueue:
                 return False
             rest = [self._free.pop() for _ in range(count - 1)]
             head = self._free.pop()
-            self._fill(self._descriptors, 0, rest, readable, writable, head)
+            self._fill(head, rest, readable, writable)
             self._rest[head] = rest
         self._writable[head] = sum(length for _, length in writable) if writable else 0
         self._tokens[head] = token
@@ -162,28 +166,36 @@ class Virtqueue:
         self.posted += 1
         return True
 
-    @staticmethod
     def _fill(
-        words: memoryview,
-        start: int,
-        following: Sequence[int],
-        readable: Sequence[Segment],
-        writable: Sequence[Segment],
-        place: int = 0,
+        self, place: int, following: Sequence[int], readable: Sequence[Segment], writable: Sequence[Segment]
     ) -> None:
-        """Write one descriptor a segment, from `place` on to the `following` ones of the table at `start`."""
-        left = len(following)
-        n = 0
+        """Write one descriptor a segment, at `place` and on to the `following` ones."""
+        words, n = self._descriptors, 0
         for segments, flags in ((readable, 0), (writable, _WRITE)):
             for address, length in segments:
-                at = start + 2 * place
+                at = 2 * place
                 words[at] = address
-                if n < left:
+                if n < len(following):
                     place = following[n]
                     words[at + 1] = length | flags | _NEXT | place << 48
                     n += 1
                 else:
                     words[at + 1] = length | flags
+
+    def _fill_table(
+        self, table: int, count: int, readable: Sequence[Segment], writable: Sequence[Segment]
+    ) -> None:
+        """Write an indirect table in one go: nobody reads it before its descriptor is published."""
+        words: list[int] = []
+        following = _NEXT | 1 << 48
+        for address, length in readable:
+            words += (address, length | following)
+            following += 1 << 48
+        for address, length in writable:
+            words += (address, length | following | _WRITE)
+            following += 1 << 48
+        words[-1] &= _LENGTH_AND_WRITE
+        _TABLES[count].pack_into(self._region.octets, table, *words)
 
     def publish(self) -> bool:
         """Let the device see what was posted since the last call; True when it wants to be notified."""

@@ -26,8 +26,8 @@ FRAME_AT = 12
 _LENT, _LENT_AS_PART = 1, 2
 _TRUSTED = spec.VIRTIO_NET_HDR_F_NEEDS_CSUM | spec.VIRTIO_NET_HDR_F_DATA_VALID
 _CHECKSUM_AT = {6: 16, 17: 6}  # where TCP and UDP keep theirs
-_ETHERTYPE_IPV4 = b"\x08\x00"
-_ETHERTYPE_IPV6 = b"\x86\xdd"
+_ETHERTYPE_IPV4 = 0x0800
+_ETHERTYPE_IPV6 = 0x86DD
 
 ReceivedFrame = tuple[memoryview, int, int, int]
 """Frame, flags (1: checksum partial, 2: checksum good), gso_size or 0, token."""
@@ -98,7 +98,10 @@ class ReceiveSide:
         if not 0 <= token < len(self._lent) or self._lent[token] != _LENT:
             raise UsageError(f"virtio: receive buffer {token} is not lent to anyone")
         self._lent[token] = 0
-        self._post(token)
+        if self._is_modern:
+            self._queue.post(self._addresses[token], self._buffers.size, True, token)
+        else:
+            self._post_in_two(token)
         if self._spread and token in self._spread:
             for other in self._spread.pop(token):
                 self._lent[other] = 0
@@ -107,12 +110,16 @@ class ReceiveSide:
     # private
 
     def _post(self, number: int) -> None:
-        address, size = self._addresses[number], self._buffers.size
         if self._is_modern:
-            self._queue.post(address, size, True, number)
-        else:  # a legacy device wants the header in a descriptor of its own (§5.1.6.6)
-            header = (address, self._header_size)
-            self._queue.post_chain((), (header, (address + FRAME_AT, size - FRAME_AT)), number)
+            self._queue.post(self._addresses[number], self._buffers.size, True, number)
+        else:
+            self._post_in_two(number)
+
+    def _post_in_two(self, number: int) -> None:
+        """A legacy device wants the header in a descriptor of its own (§5.1.6.6)."""
+        address, size = self._addresses[number], self._buffers.size
+        header = (address, self._header_size)
+        self._queue.post_chain((), (header, (address + FRAME_AT, size - FRAME_AT)), number)
 
     def _drop(self, lie: str, token: int) -> None:
         self.dropped[lie] = self.dropped.get(lie, 0) + 1
@@ -183,7 +190,7 @@ def _is_checksum_place(frame: memoryview, csum_start: int, csum_offset: int) -> 
     """Tell whether a partial checksum is where TCP or UDP keeps it; no other packet is trusted unchecked."""
     if csum_start < 34 or csum_start + csum_offset + 2 > len(frame):
         return False
-    ethertype = frame[12:14]
+    ethertype = frame[12] << 8 | frame[13]
     if ethertype == _ETHERTYPE_IPV4:
         return csum_start == 14 + (frame[14] & 0x0F) * 4 and csum_offset == _CHECKSUM_AT.get(frame[23])
     return ethertype == _ETHERTYPE_IPV6 and csum_start >= 54 and csum_offset in _CHECKSUM_AT.values()

@@ -138,10 +138,9 @@ class NetDevice:
 
     def rx_room(self, size: int) -> Sequence[memoryview] | None:
         """Views of posted buffers for a frame of `size` octets; see `RxPort`."""
-        posted = self._posted
-        if not posted and not self._fetch_posted():
+        if not self._posted and not self._fetch_posted():
             return None
-        _, views, room = posted[0]
+        _, views, room = self._posted[0]
         if room - self._header_size >= size:
             if len(views) == 1:
                 return (views[0][self._header_size :],)
@@ -155,15 +154,19 @@ class NetDevice:
         """Hand over the frame written to the last room; see `RxPort`."""
         self.frames_received += 1
         self.octets_received += length
-        left = length + self._header_size
+        size = self._header_size
+        left = length + size
         head, views, room = self._posted[0]
-        if left <= room and header == PLAIN_HEADER and len(views[0]) >= self._header_size:
-            views[0][: self._header_size] = self._plain_header
-            self._posted.popleft()
+        if left <= room and len(views[0]) >= size:
+            if header == PLAIN_HEADER:
+                views[0][:size] = self._plain_header
+            else:
+                views[0][:size] = spec.NET_HEADER_WITH_BUFFERS.pack(*header, 1)[:size]
+            del self._posted[0]
             self._receive_queue.push(head, left)
             return
         count = self._count_for(left)
-        _scatter(views, spec.NET_HEADER_WITH_BUFFERS.pack(*header, count)[: self._header_size])
+        _scatter(views, spec.NET_HEADER_WITH_BUFFERS.pack(*header, count)[:size])
         for _ in range(count):
             head, _, room = self._posted.popleft()
             self._receive_queue.push(head, min(left, room))
@@ -254,7 +257,9 @@ class NetDevice:
                 raise DriverError("frame shorter than its header", f"{len(octets)} octets")
             header = spec.NET_HEADER.unpack_from(octets)
             pieces = _skip(views, size)
-        length = sum(map(len, pieces)) if len(pieces) != 1 else len(pieces[0])
+        length = 0
+        for piece in pieces:
+            length += len(piece)
         reason = self._complaint(length, header)
         if reason:
             self.dropped[reason] = self.dropped.get(reason, 0) + 1
