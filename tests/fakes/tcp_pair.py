@@ -59,7 +59,7 @@ class TcpEnd:
     def read(self, now: float) -> None:
         while self.reads and (chunk := self.connection.receive()):
             self.received += chunk
-        if self.closes_at_eof and self.connection.at_eof:
+        if self.closes_at_eof and self.connection.at_eof and not len(self.to_write):
             self.connection.shutdown(now)
 
     def emit(self, now: float) -> Iterator[bytes]:

@@ -88,7 +88,13 @@ def test_whatever_a_peer_sends_a_connection_goes_on_or_ends_by_a_named_error(ste
         if isinstance(step, tuple):
             flags, seq, ack, length, window, blocks = step
             peer.give(
-                flags, seq, ack, bytes(length), window, blocks=blocks, ts=100 + seq if timestamps else None
+                flags,
+                seq,
+                ack,
+                bytes(length),
+                window,
+                blocks=blocks,
+                ts=(100 + seq) & MASK if timestamps else None,
             )
         elif step == "send":
             if c.send_room and c.state.value not in ("CLOSED", "LISTEN"):
