@@ -85,7 +85,7 @@ def measure(mode: str, port: int) -> dict[str, float]:
         piece = bytes(1 << 16)
         for _ in range(volume // len(piece)):
             await stream.write([piece], network.now() + 10)
-        await stream.close(None)
+        stream.end_sending()
         assert await stream.read(network.now() + 10)
 
     async def exchange() -> float:

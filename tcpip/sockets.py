@@ -87,6 +87,11 @@ class TcpStream:
         connection = self.connection
         return bool(connection.readable or connection.at_eof or connection.error is not None)
 
+    def end_sending(self) -> None:
+        """Send a FIN after what was written; what the peer sends can still be read."""
+        self.connection.shutdown(self._host.now())
+        self._host.stack.wants_to_send(self.connection)
+
     async def close(self, deadline: float | None) -> None:
         """Send a FIN after what was written; the stack sees to the rest."""
         self.connection.shutdown(self._host.now())
