@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-__all__ = ["AuthenticationError"]
-
 Buffer = bytes | bytearray | memoryview
 TAG_SIZE = 16
 HASH_SIZES = {"sha256": 32, "sha384": 48}
@@ -105,6 +103,8 @@ def is_same_mac(one: bytes, other: bytes) -> bool:
 
 def hkdf_expand(hash_name: str, secret: bytes, info: bytes, length: int) -> bytes:
     """HKDF-Expand (RFC 5869 §2.3)."""
+    if length <= HASH_SIZES[hash_name]:  # one block: all that a handshake asks for
+        return hmac.digest(secret, info + b"\x01", hash_name)[:length]
     block = output = b""
     for counter in range(1, -(-length // HASH_SIZES[hash_name]) + 1):
         block = hmac.digest(secret, block + info + bytes([counter]), hash_name)
