@@ -43,8 +43,6 @@ class Command:
         self.pool = Pool()
         self.cookies: CookieJar | None = None
         self.transfers_done = 0
-        self.dumped: set[str] = set()
-        """Files of -D that have been begun: the next transfer adds to them."""
         self._network_factory = network_factory
         self._network: NetworkLike | None = None
         self._tracer: Tracer | None = None

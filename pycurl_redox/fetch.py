@@ -104,6 +104,7 @@ class Session:
             connection = self._reused(route) or await self._connect(route)
             is_fresh = connection.exchanges == 0
             self._note_connection(connection)
+            transfer.met_http10 |= connection.is_http10
             request = self._request(route)
             result.method = request.method.decode("latin-1")
             try:
@@ -133,6 +134,7 @@ class Session:
         result.heads.append(head)
         result.status = head.status
         result.http_version = head.http_version
+        self.transfer.met_http10 |= connection.is_http10
         self._take_cookies(head)
         if response.upload_cut_short:
             self.observer.note("HTTP error before end of send, stop sending")
@@ -151,7 +153,7 @@ class Session:
                 value,
                 self.transfer.cookie_host(),
                 url.path,
-                is_secure=is_secure_context(url.scheme, url.host),
+                is_secure=is_secure_context(url.scheme, self.transfer.cookie_host()),
                 now=int(wall_clock()),
             )
             if text:
@@ -163,7 +165,7 @@ class Session:
         target = transfer.config.request_target or transfer.url.target
         method = method_word(transfer)
         credentials = Credentials()
-        if trusted and self.login is not None:
+        if self.login is not None:
             credentials.host = self.login.header(method, target)
         if route.sends_absolute_targets and self.proxy_login is not None:
             credentials.proxy = self.proxy_login.header(method, target)
@@ -180,8 +182,7 @@ class Session:
         """True while Digest is sure to refuse the first request: it goes without its body."""
         if self.transfer.method not in ("POST", "PUT"):
             return False
-        trusted = self.fetcher.routing.is_trusted(self.transfer)
-        if trusted and self.login is not None and not self.login.is_settled:
+        if self.login is not None and not self.login.is_settled:
             return True
         proxy_login = self.proxy_login
         return route.sends_absolute_targets and proxy_login is not None and not proxy_login.is_settled
@@ -323,7 +324,7 @@ class Session:
         if self.challenges >= MAX_CHALLENGES:
             return False
         again = False
-        if head.status == 401 and self.fetcher.routing.is_trusted(self.transfer):
+        if head.status == 401:
             again = self._challenged(self.login, head, b"www-authenticate")
         elif head.status == 407 and connection.route.sends_absolute_targets:
             again = self._challenged(self.proxy_login, head, b"proxy-authenticate")
@@ -366,10 +367,12 @@ class Session:
 
     async def _let_go(self, connection: Connection, response: Response) -> None:
         """Read what is left of a body that nobody wants, and keep the connection if that was little."""
-        try:
-            drained = await response.drain(self._read_deadline(), DRAIN_LIMIT)
-        except (errors.FetchError, StackError):
-            drained = False
+        drained = connection.is_reusable
+        if drained:
+            try:
+                drained = await response.drain(self._read_deadline(), DRAIN_LIMIT)
+            except (errors.FetchError, StackError):
+                drained = False
         if drained and connection.is_reusable:
             self.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
             self.fetcher.pool.give(connection)
@@ -444,11 +447,15 @@ class Incoming:
         config, head, result = self._session.transfer.config, self.head, self.result
         start = self._session.transfer.resume_from
         result.expected = self._response.content_length
-        if config.fail and head.status >= 400 and not (start and head.status == 416):
+        if config.fail and head.status >= 400:
             raise errors.http_returned(head.status)
         if start and self._session.transfer.method == "GET":
             if head.status == 416:
                 self._is_ignored = True
+            elif _range_start(head) != start and result.expected == start:
+                self._session.observer.note("The entire document is already downloaded")
+                self._response.is_complete = True
+                self._connection.is_reusable = False
             elif _range_start(head) != start:
                 raise errors.RangeError("HTTP server doesn't seem to support byte ranges. Cannot resume.")
         if config.max_filesize and (result.expected or 0) > config.max_filesize:

@@ -161,6 +161,8 @@ class HttpConnection:
         self.stream = stream
         self.observer = observer
         self.is_reusable = True
+        self.is_http10 = False
+        """Whether the other side has answered in HTTP/1.0."""
         self.exchanges = 0
         self.received = bytearray()
         self._head_octets = 0
@@ -204,6 +206,7 @@ class HttpConnection:
         finally:
             if task is not None and not task.is_done:
                 task.cancel()
+        self.is_http10 = head.http_version == b"1.0"
         response = Response(self, head, self._body_reader(machine, request, policy, head))
         if not upload.is_done:
             self.is_reusable = False
@@ -274,9 +277,19 @@ class HttpConnection:
         del received[:end]
         self._check_size(end)
         self._head_octets += end
-        head = _parse_head(machine, raw)
+        try:
+            head = _parse_head(machine, raw)
+        except errors.WeirdReplyError as error:
+            self._show_good_lines(raw, error)
+            raise
         self.observer.head_in(head)
         return head
+
+    def _show_good_lines(self, raw: bytes, error: errors.WeirdReplyError) -> None:
+        """What stood before the line at fault is shown all the same."""
+        good = getattr(error, "good", 0)
+        if good:
+            self.observer.head_in(Head(b"", 0, b"", [], raw[:good]))
 
     def _check_size(self, octets: int) -> None:
         if self._head_octets + octets > MAX_HEAD:
@@ -403,19 +416,20 @@ class CloseReader:
 class ChunkedReader:
     """RFC 9112 §7.1 by h11; with `raw` the framing itself is what the caller gets."""
 
-    __slots__ = ("_connection", "_machine", "_raw", "_unread", "is_empty", "left", "length")
+    __slots__ = ("_connection", "_has_ended", "_machine", "_raw", "_unread", "is_empty", "left", "length")
 
     def __init__(self, connection: HttpConnection, machine: h11.Connection, raw: bool) -> None:
         self._connection = connection
         self._machine = machine
         self._raw = raw
+        self._has_ended = False
         self._unread: Buffer = b""
         self.length: int | None = None
         self.left: int | None = None
         self.is_empty = False
 
     async def read(self, deadline: float | None) -> Buffer:
-        while True:
+        while not self._has_ended:
             try:
                 event = self._machine.next_event()
             except h11.RemoteProtocolError as error:
@@ -431,6 +445,7 @@ class ChunkedReader:
                 await self._receive(deadline)
             elif isinstance(event, h11.EndOfMessage):
                 return self._end(event)
+        return b""
 
     async def _receive(self, deadline: float | None) -> None:
         connection = self._connection
@@ -447,10 +462,10 @@ class ChunkedReader:
             self._unread = data
 
     def _end(self, event: h11.EndOfMessage) -> Buffer:
+        self._has_ended = True
         beyond, _ = self._machine.trailing_data
         self._connection.received += beyond
         if self._raw:
-            self.is_empty = True
             data = self._unread[: len(self._unread) - len(beyond)]
             self._unread = b""
             return data
@@ -523,7 +538,8 @@ class _Upload:
 def _write_head(machine: h11.Connection, request: Request) -> bytes:
     """Write a request's head by h11, or where h11 refuses what curl sends, beside it."""
     method, target, headers = request.method, request.target, request.headers
-    if request.http_version == b"1.1":
+    both_framings = request.is_chunked and any(name.lower() == b"content-length" for name, _ in headers)
+    if request.http_version == b"1.1" and not both_framings and all(v and v[-1] > 32 for _, v in headers):
         try:
             event = h11.Request(method=method, target=target, headers=headers)
             return machine.send(event) or b""
@@ -592,6 +608,7 @@ def _content_length(head: Head) -> int | None:
     if value is None:
         return None
     value = value.partition(b",")[0].strip()
-    if not value.isdigit() or len(value) > 19:
+    if not value[:1].isdigit():
         raise errors.WeirdReplyError("Invalid Content-Length: value")
-    return int(value)
+    digits = value[: len(value) - len(value.lstrip(b"0123456789"))]
+    return int(digits) if len(digits) < 20 and int(digits) < 1 << 63 else None

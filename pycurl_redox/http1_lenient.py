@@ -22,6 +22,14 @@ def build_head(method: bytes, target: bytes, http_version: bytes, headers: Heade
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
+class BadLineError(errors.WeirdReplyError):
+    """A head with a line that is none; `good` octets stand before it."""
+
+    def __init__(self, text: str, good: int) -> None:
+        super().__init__(text)
+        self.good = good
+
+
 def parse_head(raw: bytes) -> Head:
     """Read a block of whole lines; FetchError with curl's exit code for what curl refuses as well."""
     if b"\0" in raw:
@@ -29,17 +37,24 @@ def parse_head(raw: bytes) -> Head:
     lines = [line.rstrip(b"\r") for line in raw.split(b"\n")]
     version, status, reason = _parse_status_line(lines[0])
     headers: Headers = []
+    good = raw.find(b"\n") + 1
     for line in lines[1:]:
         if not line:
             break
+        line_end = raw.find(b"\n", good) + 1
         if line[:1] in (b" ", b"\t") and headers:
             name, value = headers[-1]
             headers[-1] = (name, value + b" " + line.strip())
+            good = line_end
             continue
         name, colon, value = line.partition(b":")
+        name, value = name.strip().lower(), value.strip()
         if not colon:
-            raise errors.WeirdReplyError("Header without colon")
-        headers.append((name.strip().lower(), value.strip()))
+            raise BadLineError("Header without colon", good)
+        if name == b"content-length" and not value[:1].isdigit():
+            raise BadLineError("Invalid Content-Length: value", good)
+        headers.append((name, value))
+        good = line_end
     return Head(version, status, reason, headers, raw)
 
 

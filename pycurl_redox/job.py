@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
     from pycurl_redox.fetch import Incoming
-    from pycurl_redox.http1 import Body
+    from pycurl_redox.http1 import Body, Head
     from pycurl_redox.reporter import ProgressLine
 
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
 FIRST_RETRY_DELAY = 1.0
 LAST_RETRY_DELAY = 600.0
+
+
+class SkippedError(Exception):
+    """This transfer is left out, and that is no failure."""
 
 
 class Job:
@@ -52,12 +56,16 @@ class Job:
         self._upload_file: BinaryIO | None = None
         self._dump: BinaryIO | None = None
         self.output = Output(None)
+        self._etag_file: BinaryIO | None = None
         self.retries_left = self.config.retry
 
     def run(self) -> int:
         """Do the transfer; errors are reported here, the exit code says what they were."""
         try:
+            self._open_etag_file()
             transfer = self._prepare()
+        except SkippedError:
+            return 0
         except errors.UsageError:
             raise
         except errors.FetchError as error:
@@ -107,9 +115,51 @@ class Job:
             cookies=command.cookies,
         )
         self._resume(transfer)
+        transfer.extra_headers = self._extra_headers()
         reporter.result = transfer.result
+        reporter.on_head = self._see_head
         transfer.result.referer = config.referer
         return transfer
+
+    def _extra_headers(self) -> list[str]:
+        """What --json and --etag-compare add to -H."""
+        config, extra = self.config, []
+        if config.json:
+            given = {line.partition(":")[0].strip().lower() for line in config.headers}
+            for name in ("Content-Type", "Accept"):
+                if name.lower() not in given:
+                    extra.append(f"{name}: application/json")
+        if config.etag_compare is not None:
+            from pycurl_redox.data import read_file
+
+            try:
+                etag = read_file(config.etag_compare).split(b"\n")[0].strip()
+            except OSError:
+                etag = b""
+            extra.append("If-None-Match: " + (etag.decode("utf-8", "surrogateescape") or '""'))
+        return extra
+
+    def _open_etag_file(self) -> None:
+        path = self.config.etag_save
+        if path is None:
+            return
+        try:
+            self._etag_file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed in _clean_up
+        except OSError:
+            self.command.warn(f'Failed creating file for saving etags: "{path}". Skip this transfer')
+            raise SkippedError from None
+
+    def _see_head(self, head: Head) -> None:
+        """Take from a head what names files: --etag-save and -J."""
+        if self._etag_file is not None and (etag := head.header(b"etag")):
+            self._etag_file.truncate(0)
+            self._etag_file.write(etag + b"\n")
+        if self.config.remote_header_name and self._node.remote_name:
+            name = file_name_of(head.header(b"content-disposition") or b"")
+            if name and not self.output.name_is_from_header:
+                folder = self.config.output_dir
+                self.output.path = os.path.join(folder, name) if folder else name
+                self.output.name_is_from_header = True
 
     def _choose_output(self, url: Url) -> Output:
         config, node = self.config, self._node
@@ -163,11 +213,9 @@ class Job:
         if path == "-":
             return open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
         try:
-            return open(path, "ab" if path in self.command.dumped else "wb", buffering=0)
+            return open(path, "wb", buffering=0)
         except OSError:
             raise errors.WriteFailedError(f"Failed to open {path}") from None
-        finally:
-            self.command.dumped.add(path)
 
     def _resume(self, transfer: Transfer) -> None:
         at = self.config.continue_at
@@ -257,6 +305,7 @@ class Job:
             cookies=transfer.cookies,
         )
         again.resume_from = transfer.resume_from
+        again.extra_headers = transfer.extra_headers
         again.result.referer = self.config.referer
         again.result.retries = transfer.result.retries + 1
         if again.body is not None:
@@ -322,7 +371,7 @@ class Job:
 
     def _clean_up(self) -> None:
         self.output.close()
-        for file in (self._upload_file, self._dump):
+        for file in (self._upload_file, self._dump, self._etag_file):
             if file is not None:
                 file.close()
 
@@ -330,3 +379,25 @@ class Job:
 def _retry_after(value: bytes) -> float | None:
     """RFC 9110 §10.2.3, the form in seconds."""
     return float(value) if value.isdigit() and len(value) < 10 else None
+
+
+def file_name_of(disposition: bytes) -> str:
+    """RFC 6266: the file name of a Content-Disposition, without any folder; "" when there is none."""
+    for parameter in disposition.split(b";")[1:]:
+        key, equals, value = parameter.strip().partition(b"=")
+        if equals and key.strip().lower() == b"filename":
+            text = value.strip().decode("utf-8", "surrogateescape")
+            if text[:1] in ('"', "'"):
+                text = _quoted(text)
+            name = text.replace("\\", "/").rsplit("/", 1)[-1]
+            return "" if name in (".", "..") or "\0" in name else name
+    return ""
+
+
+def _quoted(text: str) -> str:
+    out, position = [], 1
+    while position < len(text) and text[position] != text[0]:
+        position += text[position] == "\\"
+        out.append(text[position : position + 1])
+        position += 1
+    return "".join(out)

@@ -220,7 +220,9 @@ class Parser:
 
     def _converted(self, kind: str, name: str, value: str) -> str | int | float:
         if kind == "number":
-            return natural(value)
+            return natural(
+                value, _LONG_MAX // 1000 if name in ("retry-delay", "retry-max-time") else _LONG_MAX
+            )
         if kind == "seconds":
             return seconds(value)
         if kind == "size":

@@ -31,10 +31,10 @@ class CustomHeaders:
         self._names: dict[str, str | None] = {}
         for line in lines:
             name, colon, value = line.partition(":")
-            text: str | None = value.strip()
+            text: str | None = value.lstrip()
             if not colon:
                 name, semicolon, rest = line.partition(";")
-                if not semicolon or rest.strip():
+                if not semicolon or rest:
                     continue
                 text = ""
             elif not text:
@@ -89,7 +89,7 @@ def compose(
     )
     has_body = transfer.method in ("POST", "PUT") and transfer.body is not None
     body = transfer.body if has_body and not credentials.is_negotiating else None
-    version = b"1.0" if config.http_version == "1.0" else b"1.1"
+    version = b"1.0" if config.http_version == "1.0" or transfer.met_http10 else b"1.1"
     chunked = _is_chunked(custom, body, version)
     headers: Headers = []
     skipped = ["host"]
@@ -104,7 +104,7 @@ def compose(
     if "user-agent" not in custom and config.user_agent != "":
         headers.append((b"User-Agent", encode_text(config.user_agent or USER_AGENT)))
     if "accept" not in custom:
-        headers.append((b"Accept", b"application/json" if _sends_json(config) else b"*/*"))
+        headers.append((b"Accept", b"*/*"))
     if config.tr_encoding and "te" not in custom:
         connection = custom.value("connection")
         headers.append((b"Connection", (encode_text(connection) + b", TE") if connection else b"TE"))
@@ -186,7 +186,7 @@ def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> N
     config, start = transfer.config, transfer.resume_from
     if transfer.method in ("PUT", "POST"):
         body = transfer.body
-        if transfer.method == "PUT" and start and "content-range" not in custom:
+        if transfer.method == "PUT" and config.continue_at is not None and "content-range" not in custom:
             left = body.length if body is not None else None
             total = start + left if left is not None else -1
             headers.append((b"Content-Range", b"bytes %d-%d/%d" % (start, total - 1, total)))
@@ -211,13 +211,10 @@ def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders, tr
     else:
         from pycurl_redox.cookies import is_secure_context
 
-        url = transfer.url
-        secure = is_secure_context(url.scheme, url.host)
+        host, path = transfer.cookie_host(), transfer.url.path
+        secure = is_secure_context(transfer.url.scheme, host)
         now = int(wall_clock())
-        value = (
-            transfer.cookies.header(transfer.cookie_host(), url.path, is_secure=secure, now=now, extra=typed)
-            or b""
-        )
+        value = transfer.cookies.header(host, path, is_secure=secure, now=now, extra=typed) or b""
     if value:
         headers.append((b"Cookie", value))
 
@@ -245,11 +242,14 @@ def _add_body_headers(
     """Add Content-Length, Content-Type and Expect; True when the body waits for a 100."""
     length = body.length if body is not None else 0
     is_put = transfer.method == "PUT"
-    if not chunked and length is not None and (is_put or "content-length" not in custom):
-        if "content-length" not in custom or body is None:
-            headers.append((b"Content-Length", b"%d" % length))
-    is_form = transfer.config.form is not None
-    if not is_put and transfer.content_type and (is_form or "content-type" not in custom):
+    if not chunked and length is not None and ("content-length" not in custom or body is None):
+        headers.append((b"Content-Length", b"%d" % length))
+    if not is_put and transfer.content_type and transfer.config.form is not None:
+        typed = custom.value("content-type")
+        boundary = transfer.content_type.partition(";")[2]
+        value = f"{typed};{boundary}" if typed else transfer.content_type
+        headers.append((b"Content-Type", encode_text(value)))
+    elif not is_put and transfer.content_type and "content-type" not in custom:
         headers.append((b"Content-Type", encode_text(transfer.content_type)))
     if version == b"1.0" or body is None or not expects:
         return False
@@ -270,8 +270,4 @@ def _is_chunked(custom: CustomHeaders, body: Body | None, version: bytes) -> boo
         return False
     if version == b"1.0":
         raise errors.UploadFailedError("Chunky upload is not supported by HTTP 1.0")
-    return "content-length" not in custom
-
-
-def _sends_json(config: OperationConfig) -> bool:
-    return config.json
+    return True

@@ -45,6 +45,8 @@ class Routing:
         is_tunnel = proxy is not None and (
             config.proxytunnel or url.scheme == "https" or (dial_host, dial_port) != (host, url.port)
         )
+        if proxy is not None and not is_tunnel:
+            return Route("", "", 0, "", 0, proxy, family=config.ip_version)  # it leads everywhere
         return Route(
             url.scheme,
             host.lower(),
@@ -64,10 +66,15 @@ class Routing:
         return same or self._config.location_trusted
 
     def login(self, transfer: Transfer) -> Authenticator | None:
-        """Return who the user is to the current URL's host; None when nobody in particular."""
+        """Return who the user is to the current URL's host; None when nobody, or when it is not its business.
+
+        What .netrc has for a host is for that host, wherever the redirect came from.
+        """
         config = self._config
-        user, password = self._credentials(transfer.url)
+        user, password, is_for_host = self._credentials(transfer.url)
         if user is None and config.oauth2_bearer is None:
+            return None
+        if not is_for_host and not self.is_trusted(transfer):
             return None
         from pycurl_redox.auth import Authenticator
 
@@ -131,20 +138,20 @@ class Routing:
             proxy = proxy._replace(user=user, password=password)
         return proxy
 
-    def _credentials(self, url: Url) -> Pair:
+    def _credentials(self, url: Url) -> tuple[bytes | None, bytes | None, bool]:
         """-u wins over the URL; .netrc stands in for both, or fills in with --netrc-optional."""
         config = self._config
         if config.user is not None:
-            return _split(encode_text(config.user))
+            return *_split(encode_text(config.user)), False
         user, password = url.login() or (None, None)
         if not (config.netrc or config.netrc_optional or config.netrc_file is not None):
-            return user, password
+            return user, password, False
         if not config.netrc_optional:
             user = password = None
         elif user and password:
-            return user, password
+            return user, password, False
         found = self._netrc(url.host, user)
-        return (user, password) if found is None else found
+        return (user, password, False) if found is None else (*found, True)
 
     def _netrc(self, host: str, user: bytes | None) -> Pair | None:
         import os

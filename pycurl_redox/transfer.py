@@ -45,6 +45,8 @@ class Transfer:
         self.observer = observer or Observer()
         self.cookies = cookies
         self.resume_from = 0
+        self.met_http10 = False
+        """A server or proxy on the way has answered in HTTP/1.0: what follows is 1.0 as well, as in curl."""
         self.read_timeout: float | None = None
         self.result = Result(url)
 

@@ -215,7 +215,7 @@ def encode_text(text: str) -> bytes:
 
 def quote(octets: bytes) -> str:
     """Percent-encode all but letters, digits and `-._~` (RFC 3986 §2.3)."""
-    return "".join([chr(octet) if octet in _UNRESERVED else f"%{octet:02X}" for octet in octets])
+    return "".join([chr(octet) if octet in _UNRESERVED else f"%{octet:02x}" for octet in octets])
 
 
 def percent_encode(text: str, *, space: str = "%20") -> str:
