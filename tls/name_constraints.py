@@ -22,7 +22,7 @@ UNSUPPORTED_TYPE = "unsupported name constraint type"
 UNSUPPORTED_SYNTAX = "unsupported or invalid name constraint syntax"
 TOO_MUCH_WORK = "unspecified certificate verification error"  # what OpenSSL says at its own limit
 
-# Names of a chain times constraints on them, over a whole verification: both lengths are the server's choice.
+# Names times constraints on them, over a whole verification: both lengths may be the server's choice.
 MAX_COMPARISONS = 1 << 16
 
 

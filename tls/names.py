@@ -38,6 +38,7 @@ _SHORT_NAMES = {
         "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
     }.items()
 }
+MAX_NAME = 4096  # octets of a Name that are shown and compared without case; real ones have 200
 EMAIL_ADDRESS = oid("1.2.840.113549.1.9.1")
 
 # How many octets a character has in each string type; UTF8String has its own encoding.
@@ -77,6 +78,8 @@ def read_name(der: bytes) -> list[Attribute]:
 
 def name_text(der: bytes) -> str:
     """Write a Name on one line as curl does, `C=SE; O=Haxx; CN=localhost`; control characters escaped."""
+    if len(der) > MAX_NAME:
+        return f"(a name of {len(der)} octets)"
     try:
         attributes = read_name(der)
     except DerError:
@@ -112,6 +115,14 @@ def canonical_name(der: bytes) -> bytes:
             rdns.append([])
         rdns[-1].append(pair)
     return b"".join(_element(SET, b"".join(sorted(rdn))) for rdn in rdns)
+
+
+def comparable_name(der: bytes) -> bytes:
+    """Give the canonical form of a Name, or the name itself if it is broken or larger than `MAX_NAME`."""
+    try:
+        return canonical_name(der) if len(der) <= MAX_NAME else der
+    except DerError:
+        return der
 
 
 def _canonical_value(attribute: Attribute) -> bytes:

@@ -20,8 +20,15 @@ from .alerts import Alert
 from .certificates import DIGITAL_SIGNATURE, KEY_CERT_SIGN, SERVER_AUTH, WEAK_HASHES, Certificate
 from .der import DerError
 from .errors import CertificateError
-from .name_constraints import MAX_COMPARISONS, TOO_MUCH_WORK, UNSUPPORTED_SYNTAX, NameConstraints, forms_of
-from .names import canonical_name, matching_name, parse_ip
+from .name_constraints import (
+    MAX_COMPARISONS,
+    TOO_MUCH_WORK,
+    UNSUPPORTED_SYNTAX,
+    Form,
+    NameConstraints,
+    forms_of,
+)
+from .names import comparable_name, matching_name, parse_ip
 from .trust import TrustSource
 
 MAX_SENT = 10  # certificates looked at of those sent: real chains have two to four
@@ -110,7 +117,12 @@ class _Search:
         self.broken: Break | None = None
         self._is_broken_at_anchor = False
         self._steps = 0
+        self._comparisons = 0
+        # What a search finds out about the few certificates it has, it finds out once.
         self._signatures: dict[tuple[bytes, bytes], bool] = {}
+        self._comparable_names: dict[bytes, bytes] = {}
+        self._constraints: dict[bytes, NameConstraints] = {}
+        self._forms: dict[bytes, list[Form]] = {}
 
     def climb(self, path: tuple[Certificate, ...], is_trusted: bool) -> tuple[Certificate, ...] | None:
         """Extend `path`, whose last certificate is from the store or not, to one that holds."""
@@ -141,7 +153,7 @@ class _Search:
 
     def check(self, path: tuple[Certificate, ...]) -> Break | None:
         """Validate a path that ends at a trust anchor, in OpenSSL's order."""
-        checks = (_check_extensions, _check_strength, self._check_signatures, _check_name_constraints)
+        checks = (_check_extensions, _check_strength, self._check_signatures, self._check_name_constraints)
         for check in checks:
             if broken := check(path):
                 return broken
@@ -152,8 +164,8 @@ class _Search:
         sent = [c for c in self.sent if c.subject_der == subject.issuer_der]
         if not trusted and not sent:
             trusted = self.trust.find_alike(subject.issuer_der)
-            wanted = _canonical(subject.issuer_der)
-            sent = [c for c in self.sent if _canonical(c.subject_der) == wanted]
+            wanted = self._comparable(subject.issuer_der)
+            sent = [c for c in self.sent if self._comparable(c.subject_der) == wanted]
         return [(c, True) for c in trusted] + [(c, False) for c in sent if c not in trusted]
 
     def _step(self) -> None:
@@ -187,16 +199,37 @@ class _Search:
             self._signatures[pair] = subject.is_signed_by(issuer)
         return self._signatures[pair]
 
+    def _comparable(self, name_der: bytes) -> bytes:
+        if name_der not in self._comparable_names:
+            self._comparable_names[name_der] = comparable_name(name_der)
+        return self._comparable_names[name_der]
+
+    def _check_name_constraints(self, path: tuple[Certificate, ...]) -> Break | None:
+        """What each CA may vouch for (RFC 5280 §6.1.3 b, c), over all certificates below it."""
+        for depth in reversed(range(1, len(path))):
+            if (der := path[depth].name_constraints_der) is None:
+                continue
+            try:
+                if der not in self._constraints:
+                    self._constraints[der] = NameConstraints.parse(der)
+                below = [c for i, c in enumerate(path[:depth]) if i == 0 or not c.is_self_issued]
+                for certificate in below:
+                    if text := self._violation(self._constraints[der], certificate):
+                        return Break(text, Alert.BAD_CERTIFICATE, path.index(certificate), path)
+            except DerError:
+                return Break(UNSUPPORTED_SYNTAX, Alert.BAD_CERTIFICATE, depth, path)
+        return None
+
+    def _violation(self, constraints: NameConstraints, certificate: Certificate) -> str | None:
+        if certificate.der not in self._forms:
+            self._forms[certificate.der] = forms_of(certificate.subject_der, certificate.names)
+        forms = self._forms[certificate.der]
+        self._comparisons += len(forms) * (len(constraints.permitted) + len(constraints.excluded))
+        return TOO_MUCH_WORK if self._comparisons > MAX_COMPARISONS else constraints.violation(forms)
+
 
 def _is_same_entity(a: Certificate, b: Certificate) -> bool:
     return a.key_der == b.key_der and a.subject_der == b.subject_der
-
-
-def _canonical(name_der: bytes) -> bytes:
-    try:
-        return canonical_name(name_der)
-    except DerError:
-        return name_der
 
 
 def _check_extensions(path: tuple[Certificate, ...]) -> Break | None:
@@ -246,25 +279,4 @@ def _check_strength(path: tuple[Certificate, ...]) -> Break | None:
             return Break(f"{kind} certificate key too weak", Alert.BAD_CERTIFICATE, depth, path)
         if depth + 1 < len(path) and certificate.signature_hash in WEAK_HASHES:
             return Break("CA signature digest algorithm too weak", Alert.BAD_CERTIFICATE, depth, path)
-    return None
-
-
-def _check_name_constraints(path: tuple[Certificate, ...]) -> Break | None:
-    work = 0
-    for depth in reversed(range(1, len(path))):
-        if (der := path[depth].name_constraints_der) is None:
-            continue
-        for below in range(depth):
-            certificate = path[below]
-            if below and certificate.is_self_issued:
-                continue
-            try:
-                constraints = NameConstraints.parse(der)
-                forms = forms_of(certificate.subject_der, certificate.names)
-            except DerError:
-                return Break(UNSUPPORTED_SYNTAX, Alert.BAD_CERTIFICATE, depth, path)
-            work += len(forms) * (len(constraints.permitted) + len(constraints.excluded))
-            text = TOO_MUCH_WORK if work > MAX_COMPARISONS else constraints.violation(forms)
-            if text:
-                return Break(text, Alert.BAD_CERTIFICATE, below, path)
     return None

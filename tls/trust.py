@@ -17,7 +17,7 @@ from typing import Protocol, Self
 from .certificates import Certificate
 from .der import INTEGER, SEQUENCE, DerError, DerReader
 from .errors import CertificateError, UsageError
-from .names import canonical_name
+from .names import comparable_name
 
 # Where systems keep their bundle, most usual first.
 SYSTEM_BUNDLES = (
@@ -29,6 +29,7 @@ SYSTEM_BUNDLES = (
     "/usr/local/etc/ssl/cert.pem",  # FreeBSD
     "/usr/share/ssl/certs/ca-bundle.crt",  # older ones
 )
+EMPTY = "an empty store"
 MAX_FILE = 64 << 20  # a bundle is 0.2 MB
 MAX_SAME_HASH = 16  # `hash.0`, `hash.1`, ... in a hashed directory
 
@@ -53,7 +54,7 @@ class TrustSource(Protocol):
 class TrustStore:
     """Certificates indexed by subject. `skipped` counts those in the input that were not readable."""
 
-    def __init__(self, description: str = "an empty store") -> None:
+    def __init__(self, description: str = EMPTY) -> None:
         self.description = description
         self.skipped = 0
         self._by_subject: dict[bytes, list[bytes | Certificate]] = {}
@@ -119,19 +120,21 @@ class TrustStore:
             for name in sorted(directory.names):
                 if name.endswith((".pem", ".crt", ".cer")):
                     self.add_pem(_read_or_nothing(os.path.join(path, name)))
-        known = f"{self.description} and " if len(self) and self.description != path else ""
-        self.description = f"{known}{path}"
+        if self.description == EMPTY:
+            self.description = path
+        elif path not in self.description.split(" and "):
+            self.description += f" and {path}"
 
     def find(self, subject_der: bytes) -> list[Certificate]:
         """List the certificates with this subject; those in hashed directories may only be alike."""
         found = self._parsed(subject_der)
         for directory in self._directories:
-            found += directory.find(subject_der)
+            found += [certificate for certificate in directory.find(subject_der) if certificate not in found]
         return found
 
     def find_alike(self, subject_der: bytes) -> list[Certificate]:
         """List those whose subject is the same name, however encoded; dearer than `find`."""
-        alike = self._canonical_index().get(_canonical(subject_der), ())
+        alike = self._canonical_index().get(comparable_name(subject_der), ())
         return [certificate for subject in alike for certificate in self._parsed(subject)]
 
     def __len__(self) -> int:
@@ -156,7 +159,7 @@ class TrustStore:
         if self._canonical is None:
             self._canonical = {}
             for subject in self._by_subject:
-                self._canonical.setdefault(_canonical(subject), []).append(subject)
+                self._canonical.setdefault(comparable_name(subject), []).append(subject)
         return self._canonical
 
 
@@ -185,7 +188,7 @@ class HashedDirectory:
                     certificate = Certificate.parse(der)
                 except CertificateError:
                     continue
-                if _canonical(certificate.subject_der) == _canonical(subject_der):
+                if comparable_name(certificate.subject_der) == comparable_name(subject_der):
                     found.append(certificate)
         return found
 
@@ -216,14 +219,7 @@ def subject_of(der: bytes) -> bytes:
 
 def subject_hash(subject_der: bytes) -> str:
     """Name the file of a subject in a hashed directory, as `openssl x509 -subject_hash` does."""
-    return f"{int.from_bytes(sha1(_canonical(subject_der)).digest()[:4], 'little'):08x}"
-
-
-def _canonical(subject_der: bytes) -> bytes:
-    try:
-        return canonical_name(subject_der)
-    except DerError:
-        return subject_der
+    return f"{int.from_bytes(sha1(comparable_name(subject_der)).digest()[:4], 'little'):08x}"
 
 
 def _read(path: str) -> bytes:

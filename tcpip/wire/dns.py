@@ -27,7 +27,7 @@ QR, OPCODE, TC, RD = 0x8000, 0x7800, 0x0200, 0x0100
 
 MAX_NAME = 253  # characters, the final dot not counted (RFC 1035 §2.3.4)
 MAX_LABEL = 63
-MAX_RECORDS = 256  # in one answer; dnslib's time grows with records times the length of names
+MAX_RECORDS = 128  # in one answer; dnslib's time grows with records times the length of names
 MAX_CNAMES = 16  # one after the other
 
 _HEADER = struct.Struct("!6H")

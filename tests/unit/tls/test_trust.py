@@ -77,6 +77,7 @@ def test_the_environment_names_directories_hashed_or_plain(tmp_path: Path) -> No
     (plain / "three.crt").write_bytes(three.pem)
     (plain / "readme.txt").write_bytes(two.pem)
     store = TrustStore.system({"SSL_CERT_DIR": f"{hashed}:{plain}:{tmp_path / 'missing'}"})
+    assert store.description == f"{hashed} and {plain} and {tmp_path / 'missing'}"
     assert store.find(name("ONE").public_bytes()) == [one.certificate, two.certificate]
     assert store.find(three.certificate.subject_der) == [three.certificate]
     assert store.find(ca("Two").certificate.subject_der) == []
