@@ -41,6 +41,8 @@ PROBE_SECONDS = 1.0
 """How long a new address is on probation, while it is used (RFC 4862 §5.1, RFC 4429)."""
 MAX_REFUSED = 32
 
+_SOLICITATION = bytes((ndisc.NEIGHBOR_SOLICITATION,))
+_ADVERTISEMENT = bytes((ndisc.NEIGHBOR_ADVERTISEMENT,))
 _DHCP_CLIENT_PORT = (68).to_bytes(2, "big")
 _DEFAULT_IPV4 = IpNetwork.parse("0.0.0.0/0")
 _DEFAULT_IPV6 = IpNetwork.parse("::/0")
@@ -263,7 +265,7 @@ class IpLayer:
             or source.is_broadcast
             or source.is_loopback
             or destination.is_loopback
-            or interface.find(source) is not None  # the land attack is one of these
+            or (interface.find(source) is not None and not _is_neighbor_message(packet))  # land, and its kin
             or interface.is_group(source)
         ):
             self._counters.drop(DropReason.MARTIAN)
@@ -442,3 +444,13 @@ class IpLayer:
 
 def _is_for_dhcp(packet: IpPacket) -> bool:
     return packet.protocol == UDP and bytes(packet.payload[2:4]) == _DHCP_CLIENT_PORT
+
+
+def _is_neighbor_message(packet: IpPacket) -> bool:
+    """Tell whether another host may rightly send this from our address: the one that has it as well."""
+    return (
+        isinstance(packet, Ipv6Packet)
+        and packet.protocol == ICMPV6
+        and packet.hop_limit == ndisc.HOP_LIMIT
+        and packet.payload[:1] in (_SOLICITATION, _ADVERTISEMENT)
+    )
