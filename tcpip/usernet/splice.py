@@ -24,6 +24,7 @@ from enum import Enum
 from tcpip.usernet.config import UserNetConfig
 from tcpip.usernet.impair import NetHeader, cut, scatter, skip
 from tcpip.usernet.link import GSO_TCPV4, GSO_TCPV6, NEEDS_CSUM, Link
+from tcpip.usernet.rto import RetransmissionTimeout
 from tcpip.usernet.segments import (
     ACK,
     CHECKSUM_OFFSET,
@@ -40,7 +41,6 @@ from tcpip.usernet.segments import (
 )
 from tcpip.usernet.sockets import FAILED, READABLE, WRITABLE, TcpSocket
 
-MIN_RTO, FIRST_RTO, MAX_RTO = 0.2, 1.0, 60.0
 WINDOW_SHIFT = 8
 """Windows of up to 16 MiB, in steps of 256 octets."""
 MAX_DUPLICATE_ACKS = 4
@@ -66,15 +66,14 @@ class TcpFlow:
 
     __slots__ = (
         "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_answers", "_fin_due", "_fin_seq",
-        "_first_rto", "_gso_header", "_header", "_host_is_ending", "_idle_timeout", "_in_recovery",
-        "_is_full", "_is_stalled", "_largest", "_linger_timeout", "_local_shift", "_max_retries",
-        "_max_window", "_mss", "_partial_header", "_probe_due", "_push_due", "_recover",
-        "_remote_shift", "_retransmit_due", "_retries", "_rto", "_rto_at", "_rtt_end", "_rtt_start",
-        "_rttvar", "_snd_max", "_snd_nxt", "_snd_una", "_snd_wl1", "_snd_wnd", "_srtt", "_syn_due",
-        "_timeout_at", "_wants_room", "_window", "_window_edge", "deadline", "due", "fin_acked",
-        "guest_fin", "irs", "is_blocked", "is_queued", "is_readable", "key", "needs_rearm",
-        "octets_from_guest", "octets_to_guest", "quote", "rcv_nxt", "retransmissions", "socket",
-        "state",
+        "_gso_header", "_header", "_host_is_ending", "_idle_timeout", "_in_recovery", "_is_full",
+        "_is_stalled", "_largest", "_linger_timeout", "_local_shift", "_max_retries", "_max_window",
+        "_mss", "_partial_header", "_probe_due", "_push_due", "_recover", "_remote_shift",
+        "_retransmit_due", "_retries", "_rto", "_rto_at", "_snd_max", "_snd_nxt", "_snd_una",
+        "_snd_wl1", "_snd_wnd", "_syn_due", "_timeout_at", "_wants_room", "_window", "_window_edge",
+        "deadline", "due", "fin_acked", "guest_fin", "irs", "is_blocked", "is_queued",
+        "is_readable", "key", "needs_rearm", "octets_from_guest", "octets_to_guest", "quote",
+        "rcv_nxt", "retransmissions", "socket", "state",
     )  # fmt: skip
 
     def __init__(
@@ -113,10 +112,8 @@ class TcpFlow:
         self._window_edge = self.rcv_nxt
         self._acks_due = 0
         self._discard = 0
-        self._rto = self._first_rto = FIRST_RTO
-        self._srtt = self._rttvar = 0.0
-        self._rtt_end = -1
-        self._rtt_start = self._rto_at = now
+        self._rto = RetransmissionTimeout()
+        self._rto_at = now
         self._retries = 0
         self._max_retries = config.max_retransmissions
         self._idle_timeout = config.idle_timeout
@@ -226,10 +223,8 @@ class TcpFlow:
         self.octets_to_guest += acked
         if self._cwnd != NO_LIMIT:
             self._cwnd = min(self._cwnd + max(acked, self._mss), NO_LIMIT)
-        self._measure(ack, now)
-        # Deviates from RFC 6298 §5.7: progress ends the doubling, as in Linux; a sample may be minutes away.
-        self._rto = self._first_rto
-        self._rto_at = now + self._rto
+        self._rto.acknowledge(ack, now)
+        self._rto_at = now + self._rto.value
         if ack - self._recover & MASK < HALF:
             self._recover = ack
             self._in_recovery = False
@@ -237,19 +232,6 @@ class TcpFlow:
             self._retransmit_due = True  # RFC 6582 §3.2: a partial acknowledgment shows the next hole
         if self.fin_acked and self.guest_fin:
             self._finish(CLOSED if self._fin_answers else LINGERING, now)
-
-    def _measure(self, ack: int, now: float) -> None:
-        """RFC 6298 §2, one segment at a time, none that was sent twice."""
-        if self._rtt_end < 0 or ack - self._rtt_end & MASK >= HALF:
-            return
-        rtt = now - self._rtt_start
-        self._rtt_end = -1
-        if self._srtt == 0.0:
-            self._srtt, self._rttvar = rtt, rtt / 2
-        else:
-            self._rttvar += (abs(self._srtt - rtt) - self._rttvar) / 4
-            self._srtt += (rtt - self._srtt) / 8
-        self._first_rto = min(max(self._srtt + 4 * self._rttvar, MIN_RTO), MAX_RTO)
 
     def _count_duplicate(self) -> None:
         self._duplicates += 1
@@ -348,8 +330,8 @@ class TcpFlow:
         self._window_edge = self.rcv_nxt + window & MASK
         if self._snd_nxt == iss:
             self._snd_nxt = self._snd_max = self._recover = iss + 1 & MASK
-            self._rtt_end, self._rtt_start = self._snd_nxt, now
-        self._rto_at = now + self._rto
+            self._rto.begin(self._snd_nxt, now)
+        self._rto_at = now + self._rto.value
 
     def _refresh_window(self) -> None:
         """Announce the socket's room, and never less than before (RFC 9293 §3.8.6.2.1)."""
@@ -371,7 +353,7 @@ class TcpFlow:
             if room < self._mss and (room <= 0 or (sent and room < self._max_window >> 1)):
                 if not self.in_flight:
                     self._is_stalled = True
-                    self._rto_at = self._rto_at if was_stalled else now + self._rto
+                    self._rto_at = self._rto_at if was_stalled else now + self._rto.value
                 break
             size = min(room, self._largest)
             views = link.room(self._header.size + size)
@@ -399,10 +381,10 @@ class TcpFlow:
         self._write(link, views, target, seq, count)
         self._snd_nxt = seq + count & MASK
         if self._snd_max == self._snd_una:
-            self._rto_at = now + self._rto
+            self._rto_at = now + self._rto.value
         if self._snd_nxt - self._snd_max & MASK < HALF:
-            if seq == self._snd_max and self._rtt_end < 0:
-                self._rtt_end, self._rtt_start = self._snd_nxt, now
+            if seq == self._snd_max:
+                self._rto.begin(self._snd_nxt, now)
             self._snd_max = self._snd_nxt
         if self._acks_due == 1:
             self._acks_due = 0
@@ -428,7 +410,7 @@ class TcpFlow:
             self.is_blocked = True
             return
         if self._snd_max == self._snd_una:
-            self._rto_at = now + self._rto
+            self._rto_at = now + self._rto.value
         self._fin_due = False
         if self._fin_seq < 0:
             self._fin_answers = self.guest_fin  # who acknowledges it then has seen that its own arrived
@@ -443,7 +425,7 @@ class TcpFlow:
         """Send the first frame that is not acknowledged once more, and go on where we were."""
         sent = self._snd_nxt - self._snd_una & MASK
         data = sent - (1 if self._snd_nxt == self._fin_seq + 1 & MASK else 0)
-        self._rtt_end = -1
+        self._rto.cancel()
         if data <= 0:
             self._retransmit_due = False
             if sent > 0:
@@ -496,9 +478,8 @@ class TcpFlow:
             self.send_reset(link)
             self.abort()
             return
-        self._rto = min(self._rto * 2, MAX_RTO)
-        self._rto_at += self._rto
-        self._rtt_end = -1
+        self._rto.back_off()
+        self._rto_at += self._rto.value
         if self.state is SYN_RECEIVED:
             self._syn_due = True
         elif self.in_flight:
