@@ -165,7 +165,7 @@ def _retransmission(c: TcpConnection, now: float, edge: int) -> SegmentOut | Non
     """The first hole below `edge` that was not sent again in this recovery."""
     start = max(c.snd_una, c.high_rxt)
     start, hole_end = c.scoreboard.hole_after(start)
-    if start >= edge:
+    if start >= min(edge, c.snd_una + c.snd_wnd):
         return None
     if not c.retransmit_now and c.congestion.window - _pipe(c) < c.eff_mss:
         return None

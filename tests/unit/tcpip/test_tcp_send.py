@@ -205,8 +205,9 @@ def test_the_override_timer_sends_what_a_small_window_takes():
     assert peer.take() == [("A", 4001, 1, 10)]
 
 
-def test_a_zero_window_is_probed_with_doubling_waits_until_the_user_timeout():
-    peer = TcpPeer.established(PLAIN._replace(user_timeout=100.0), window=1000)
+@pytest.mark.parametrize("sack", [True, False])
+def test_a_zero_window_is_probed_with_doubling_waits_until_the_user_timeout(sack):
+    peer = TcpPeer.established(PLAIN._replace(user_timeout=100.0, sack=sack), window=1000)
     peer.connection.send(bytes(3000))
     peer.take()
     peer.give("A", ack=1001, window=0)
