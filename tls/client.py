@@ -143,7 +143,7 @@ class TlsClient:
                 "record: application data in the midst of a handshake message", Alert.UNEXPECTED_MESSAGE
             )
         if len(fragment):
-            self._state.note_application_data()
+            self._state = self._state.after_application_data()
             self._warnings = 0
             self._output.events.append(ApplicationData(fragment))
 

@@ -81,18 +81,22 @@ CIPHER_SUITES = {
 
 
 def new_hash(hash_name: str) -> _Hash:
+    """Begin a hash."""
     return hashlib.new(hash_name)
 
 
 def digest(hash_name: str, data: bytes) -> bytes:
+    """Hash octets at once."""
     return hashlib.new(hash_name, data).digest()
 
 
 def empty_digest(hash_name: str) -> bytes:
+    """The hash of nothing, a fixed input of the key schedule."""
     return hashlib.new(hash_name).digest()
 
 
 def hmac_digest(hash_name: str, key: bytes, data: bytes) -> bytes:
+    """HMAC at once; with the salt as the key it is HKDF-Extract (RFC 5869 §2.2)."""
     return hmac.digest(key, data, hash_name)
 
 

@@ -392,7 +392,7 @@ class ExpectFinished(NamedTuple):
         output.log_secret("SERVER_TRAFFIC_SECRET_0", server)
         output.log_secret("EXPORTER_SECRET", exporter)
         output.events.append(self._completed(sent_certificate))
-        return ExpectTraffic(FinishedVerified(self.proof), session, self.alpn, master, exporter, [0, 0])
+        return ExpectTraffic(FinishedVerified(self.proof), session, self.alpn, master, exporter)
 
     def _send_flight(self, output: Output) -> bool:
         """CertificateRequest answered, Finished sent; returns whether a certificate was among it."""
@@ -454,7 +454,8 @@ class ExpectTraffic(NamedTuple):
     alpn: bytes | None
     master: MasterSecret
     exporter_secret: bytes
-    counts: list[int]  # tickets taken in; KeyUpdates since the last application data
+    tickets: int = 0
+    key_updates: int = 0  # since the last application data
 
     def __repr__(self) -> str:
         return "ExpectTraffic(...)"
@@ -462,14 +463,14 @@ class ExpectTraffic(NamedTuple):
     def handle(self, message: HandshakeMessage, output: Output) -> State:
         if message.kind == messages.NEW_SESSION_TICKET:
             self._take_ticket(message, output)
-        elif message.kind == messages.KEY_UPDATE:
+            return self._replace(tickets=self.tickets + 1)
+        if message.kind == messages.KEY_UPDATE:
             self._update_keys(message, output)
-        else:
-            raise unexpected(message.kind, "NewSessionTicket or KeyUpdate")
-        return self
+            return self._replace(key_updates=self.key_updates + 1)
+        raise unexpected(message.kind, "NewSessionTicket or KeyUpdate")
 
-    def note_application_data(self) -> None:
-        self.counts[1] = 0
+    def after_application_data(self) -> ExpectTraffic:
+        return self._replace(key_updates=0) if self.key_updates else self
 
     def export(self, label: bytes, context: bytes, length: int) -> bytes:
         return exported_keying_material(
@@ -479,8 +480,7 @@ class ExpectTraffic(NamedTuple):
     def _take_ticket(self, message: HandshakeMessage, output: Output) -> None:
         ticket = NewSessionTicket.parse(message)
         limits = output.config.limits
-        self.counts[0] += 1
-        if self.counts[0] > limits.tickets or ticket.lifetime == 0:
+        if self.tickets >= limits.tickets or ticket.lifetime == 0:
             return
         session, proof = self.session, self.finished.proof
         suite = session.suite
@@ -506,8 +506,7 @@ class ExpectTraffic(NamedTuple):
 
     def _update_keys(self, message: HandshakeMessage, output: Output) -> None:
         is_requested = messages.parse_key_update(message)
-        self.counts[1] += 1
-        if self.counts[1] > output.config.limits.key_updates:
+        if self.key_updates >= output.config.limits.key_updates:
             raise PeerMisbehavedError(
                 f"KeyUpdate: too many in a row: over {output.config.limits.key_updates}",
                 Alert.UNEXPECTED_MESSAGE,
