@@ -8,35 +8,32 @@ from .der import OID as OID_TAG
 from .der import SEQUENCE, SET, UTF8_STRING, DerError, DerReader, oid, oid_text
 
 _SHORT_NAMES = {
-    oid(number): name
-    for number, name in {
-        "2.5.4.3": "CN",
-        "2.5.4.4": "SN",
-        "2.5.4.5": "serialNumber",
-        "2.5.4.6": "C",
-        "2.5.4.7": "L",
-        "2.5.4.8": "ST",
-        "2.5.4.9": "street",
-        "2.5.4.10": "O",
-        "2.5.4.11": "OU",
-        "2.5.4.12": "title",
-        "2.5.4.13": "description",
-        "2.5.4.15": "businessCategory",
-        "2.5.4.17": "postalCode",
-        "2.5.4.41": "name",
-        "2.5.4.42": "GN",
-        "2.5.4.43": "initials",
-        "2.5.4.46": "dnQualifier",
-        "2.5.4.65": "pseudonym",
-        "2.5.4.97": "organizationIdentifier",
-        "1.2.840.113549.1.9.1": "emailAddress",
-        "1.2.840.113549.1.9.2": "unstructuredName",
-        "0.9.2342.19200300.100.1.1": "UID",
-        "0.9.2342.19200300.100.1.25": "DC",
-        "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL",
-        "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST",
-        "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
-    }.items()
+    "2.5.4.3": "CN",
+    "2.5.4.4": "SN",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "street",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "2.5.4.12": "title",
+    "2.5.4.13": "description",
+    "2.5.4.15": "businessCategory",
+    "2.5.4.17": "postalCode",
+    "2.5.4.41": "name",
+    "2.5.4.42": "GN",
+    "2.5.4.43": "initials",
+    "2.5.4.46": "dnQualifier",
+    "2.5.4.65": "pseudonym",
+    "2.5.4.97": "organizationIdentifier",
+    "1.2.840.113549.1.9.1": "emailAddress",
+    "1.2.840.113549.1.9.2": "unstructuredName",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+    "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL",
+    "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST",
+    "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
 }
 MAX_NAME = 4096  # octets of a Name that are shown and compared without case; real ones have 200
 EMAIL_ADDRESS = oid("1.2.840.113549.1.9.1")
@@ -88,8 +85,8 @@ def name_text(der: bytes) -> str:
     for attribute in attributes:
         if out:
             out += "; " if attribute.begins_rdn else " + "
-        kind = _SHORT_NAMES.get(attribute.type) or oid_text(attribute.type)
-        out += f"{kind}={''.join(map(_shown, attribute.text))}"
+        kind = oid_text(attribute.type)
+        out += f"{_SHORT_NAMES.get(kind, kind)}={''.join(map(_shown, attribute.text))}"
     return out
 
 
