@@ -174,7 +174,7 @@ class UdpTable(DatagramTable):
             if flow.resolver >= 0:
                 self._ask(flow, bytes(datagram.payload), now)
             else:
-                self._send(flow, bytes(datagram.payload), packet.hop_limit - 1)
+                _send(flow.socket, bytes(datagram.payload), packet.hop_limit - 1)
         except OSError as error:
             self._counters.note_error(error.errno)
             self._errors.send_refusal(refusal_of(error.errno), octets)
@@ -194,12 +194,6 @@ class UdpTable(DatagramTable):
         self._add(flow)
         return flow
 
-    def _send(self, flow: DatagramFlow, payload: bytes, hop_limit: int) -> None:
-        try:
-            flow.socket.send((payload,), hop_limit)
-        except ConnectionRefusedError:
-            flow.socket.send((payload,), hop_limit)  # that was about an earlier one
-
     # --- questions to the resolvers ------------------------------------
 
     def _ask(self, flow: DatagramFlow, query: bytes, now: float) -> None:
@@ -208,11 +202,11 @@ class UdpTable(DatagramTable):
         flow.query = query if len(query) <= _MAX_KEPT_QUERY else b""
         flow.asked_at = now
         try:
-            self._send(flow, query, 64)
+            _send(flow.socket, query, 64)
         except OSError:
             if not self._ask_next(flow):
                 raise
-            self._send(flow, query, 64)
+            _send(flow.socket, query, 64)
 
     def _ask_next(self, flow: DatagramFlow) -> bool:
         """Turn to the next resolver; False when each has had its chance."""
@@ -250,11 +244,18 @@ class UdpTable(DatagramTable):
     def _receive_resolver_error(self, flow: DatagramFlow) -> None:
         try:
             if flow.query and self._ask_next(flow):
-                self._send(flow, flow.query, 64)
+                _send(flow.socket, flow.query, 64)
                 return
         except OSError as failure:
             self._counters.note_error(failure.errno)
         self._errors.send_refusal(Refusal.PORT, _quote(flow.key, flow.query))
+
+
+def _send(socket: DatagramSocket, payload: bytes, hop_limit: int) -> None:
+    try:
+        socket.send((payload,), hop_limit)
+    except OSError:
+        socket.send((payload,), hop_limit)  # that was about an earlier one; if not, it is raised again
 
 
 def _quote(key: FlowKey, data: bytes) -> bytes:
@@ -276,7 +277,7 @@ class EchoTable(DatagramTable):
                 flow = DatagramFlow(key, self._sockets.echo_connect(packet.destination), now)
                 self._add(flow)
             self._touch(flow, now)
-            flow.socket.send((_echo(key, sequence, data),), packet.hop_limit - 1)
+            _send(flow.socket, _echo(key, sequence, data), packet.hop_limit - 1)
         except OSError as error:
             self._counters.note_error(error.errno)
             self._errors.send_refusal(refusal_of(error.errno), octets)

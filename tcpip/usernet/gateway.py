@@ -119,8 +119,7 @@ class UserNetwork:
             self._impaired.now = self._now
             port = self._impaired
         self._link.attach(port, features)
-        if self.config.network6 is not None:
-            self._advertise_at = self._now + ADVERTISEMENT_INTERVAL
+        self._advertise_at = None  # the next `service` knows what time it is
 
     def detach(self) -> None:
         self._port = self._impaired = self._advertise_at = None
@@ -185,7 +184,7 @@ class UserNetwork:
         return () if self._is_closed else (self._sockets.fileno,)
 
     def close(self) -> None:
-        """End all flows; those that still run are reset."""
+        """End all flows, as the end of a program ends its connections."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -442,9 +441,12 @@ class UserNetwork:
         self._tcp.handle_timeout(now)
         self._udp.handle_timeout(now)
         self._echo.handle_timeout(now)
-        if self._advertise_at is not None and self._advertise_at <= now:
-            self._advertise_at = now + ADVERTISEMENT_INTERVAL
-            self._neighbors.advertise()
+        if self.config.network6 is not None and self._port is not None:
+            if self._advertise_at is not None and self._advertise_at <= now:
+                self._neighbors.advertise()
+                self._advertise_at = None
+            if self._advertise_at is None:
+                self._advertise_at = now + ADVERTISEMENT_INTERVAL
 
 
 def _has_headers(head: memoryview) -> bool:

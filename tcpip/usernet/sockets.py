@@ -38,6 +38,7 @@ _ERROR_QUEUE = 0x2000  # MSG_ERRQUEUE
 _LINGER_RESET = struct.pack("ii", 1, 0)
 _EXTENDED_ERROR = struct.Struct("=IBBBxII")
 _SCRATCH_SIZE = 1 << 20
+_MAX_PENDING_ERRORS = 16
 _SEND_MORE = socket.MSG_NOSIGNAL | socket.MSG_MORE
 
 Buffer = bytes | bytearray | memoryview
@@ -212,7 +213,7 @@ class DatagramSocket:
 
     def receive(self, buffer: memoryview) -> tuple[int, int, int] | None:
         """Read one datagram: where it starts in `buffer`, where it ends, its hop limit; None: nothing now."""
-        while True:
+        for _ in range(_MAX_PENDING_ERRORS):
             try:
                 size, ancillary, _, _ = self._socket.recvmsg_into([buffer], 64)
             except BlockingIOError:
@@ -224,6 +225,7 @@ class DatagramSocket:
                 hop_limit = int.from_bytes(value[:4], "little")
             start = (buffer[0] & 0x0F) * 4 if self._is_raw and self._is_v4 and size else 0
             return start, size, hop_limit
+        return None
 
     def next_error(self) -> HostError | None:
         """The oldest entry of the error queue; None: it is empty."""

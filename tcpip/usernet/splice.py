@@ -178,6 +178,8 @@ class TcpFlow:
                 return
         if segment.length or flags & FIN:
             self._receive_data(segment, flags & FIN, now)
+        elif segment.seq == self.rcv_nxt - 1 & MASK:
+            self._acks_due = self._acks_due or 1  # a keep-alive (RFC 9293 §3.8.4)
 
     def _receive_reset(self, seq: int) -> None:
         if seq == self.rcv_nxt:
@@ -268,11 +270,21 @@ class TcpFlow:
                 self.socket.shutdown()
 
     def _finish(self, state: FlowState, now: float) -> None:
-        self.socket.close()
+        self.release()
         self.state = state
         self.is_readable = False
-        self._discard = 0
         self._timeout_at = now + self._linger_timeout
+
+    def release(self) -> None:
+        """Close the host's side as a program that ends does; the guest hears nothing more."""
+        self._drop_acknowledged()  # a close over unread octets is a reset (RFC 2525 §2.17)
+        self.socket.close()
+        self.state = CLOSED
+
+    def _drop_acknowledged(self) -> None:
+        if self._discard:
+            self.socket.discard(self._discard)
+            self._discard = 0
 
     def abort(self) -> None:
         """Reset the host's side."""
@@ -293,9 +305,7 @@ class TcpFlow:
         if self._syn_due:
             self._send_syn(link, now)
         elif self.state is ESTABLISHED:
-            if self._discard:
-                self.socket.discard(self._discard)
-                self._discard = 0
+            self._drop_acknowledged()
             if self._push_due:
                 self._push_due = False
                 self.socket.push()
@@ -496,9 +506,7 @@ class TcpFlow:
         self._duplicates = 0
         self._retransmit_due = False
         self._in_recovery = False
-        if self._discard:
-            self.socket.discard(self._discard)
-            self._discard = 0
+        self._drop_acknowledged()
         self.socket.rewind()
         self.is_readable = True
         self._fin_due = False  # found again at the end of what the socket holds

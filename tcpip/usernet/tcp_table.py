@@ -159,8 +159,14 @@ class TcpTable:
         return None
 
     def close(self) -> None:
-        for flow in list(self.flows.values()):
-            self._close(flow)
+        for flow in self.flows.values():
+            if flow.state not in (LINGERING, CLOSED):
+                try:
+                    flow.release()
+                except OSError:
+                    flow.abort()
+        self.flows.clear()
+        self._by_fileno.clear()
         self._ready.clear()
         self._heap.clear()
 

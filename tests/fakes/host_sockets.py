@@ -25,6 +25,7 @@ class FakeTcp:
         self.free = 1 << 20
         self.size = 1 << 20
         self.pushes = 0
+        self.unread_at_close = 0
 
     # the test's side
 
@@ -97,6 +98,7 @@ class FakeTcp:
         self.is_aborted = self.is_closed = True
 
     def close(self) -> None:
+        assert len(self.held) <= self.unread_at_close, "a close over unread octets is a reset"
         self.is_closed = True
 
 
@@ -111,7 +113,7 @@ class FakeDatagram:
         self.waiting: list[tuple[bytes, int]] = []
         self.errors: list[HostError] = []
         self.is_closed = False
-        self.send_error = 0
+        self.fail_once = 0
 
     def arrive(self, data: bytes, hop_limit: int = 64) -> None:
         self.waiting.append((data, hop_limit))
@@ -122,8 +124,9 @@ class FakeDatagram:
         self.host.note(self.fileno, FAILED)
 
     def send(self, pieces, hop_limit: int) -> None:
-        if self.send_error:
-            raise OSError(self.send_error, "no")
+        number, self.fail_once = self.fail_once, 0
+        if number:
+            raise OSError(number, "about an earlier one")
         self.sent.append((b"".join(pieces), hop_limit))
 
     def receive(self, buffer: memoryview) -> tuple[int, int, int] | None:

@@ -258,3 +258,12 @@ def test_a_host_that_allows_no_echo_answers_prohibited(to):
     else:
         assert (message.type, message.code) == (1, icmpv6.PROHIBITED)
     assert client.network.icmp_refusal() == "net.ipv4.ping_group_range"
+
+
+def test_an_error_that_was_pending_does_not_cost_the_next_datagram():
+    client, host = make()
+    client.send_udp(REMOTE, 7, b"one")
+    host.datagrams[0].fail_once = errno.EHOSTUNREACH
+    client.send_udp(REMOTE, 7, b"two")
+    client.turn()
+    assert [data for data, _ in host.datagrams[0].sent] == [b"one", b"two"] and not client.packets

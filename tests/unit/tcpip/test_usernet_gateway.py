@@ -76,6 +76,7 @@ def test_a_router_solicitation_brings_prefix_mtu_and_resolver():
 
 def test_router_advertisements_come_again_before_they_expire():
     client, _ = make()
+    client.turn()
     assert client.network.next_timeout() == client.now + 600.0
     client.turn(client.now + 600.0)
     assert len(client.packets) == 1

@@ -589,11 +589,11 @@ def test_flows_outlive_a_reset_of_the_device():
     assert connection.received == b"abc"
 
 
-def test_close_resets_what_runs_and_may_be_called_twice():
+def test_close_ends_what_runs_and_may_be_called_twice():
     client, _, socket = established()
     client.network.close()
     client.network.close()
-    assert socket.is_aborted
+    assert socket.is_closed and not socket.is_aborted
     client.turn()
     assert client.network.wait_fds() == () and client.network.next_timeout() is None
 
@@ -610,3 +610,23 @@ def test_when_both_close_at_once_a_repeated_fin_of_the_guest_is_still_acknowledg
     connection.emit(connection.snd_nxt - 1, FIN | ACK)
     client.turn()
     assert [s.flags for s in connection.log[seen:]] == [ACK]
+
+
+def test_what_the_guest_has_is_discarded_before_the_close_so_that_the_server_sees_no_reset():
+    client, connection, socket = established(holds=True)
+    connection.finish()
+    client.turn()
+    socket.arrive(b"last words")
+    socket.end()
+    client.turn()
+    assert connection.at_eof
+    connection.acknowledge()  # of the octets and of the FIN at once: the flow ends with it
+    assert socket.is_closed and not socket.held and not socket.is_aborted
+
+
+def test_a_keep_alive_is_answered():
+    client, connection, _ = established()
+    seen = len(connection.log)
+    connection.emit(connection.snd_nxt - 1, ACK)
+    client.turn()
+    assert [(s.flags, s.ack) for s in connection.log[seen:]] == [(ACK, connection.snd_nxt)]
