@@ -38,7 +38,7 @@ _SHORT_NAMES = {
 MAX_NAME = 4096  # octets of a Name that are shown and compared without case; real ones have 200
 EMAIL_ADDRESS = oid("1.2.840.113549.1.9.1")
 
-# How many octets a character has in each string type; UTF8String has its own encoding.
+# String types whose characters are not one octet each.
 _ENCODINGS = {0x1C: "utf-32-be", 0x1E: "utf-16-be", UTF8_STRING: "utf-8"}
 _CANONICAL_TYPES = {0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1C, 0x1E}
 
