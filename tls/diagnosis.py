@@ -24,7 +24,7 @@ def diagnose(
     lines = [f"The server at {server_name!r} sent {len(sent)} certificate{'s'[: len(sent) != 1]}:"]
     for number, certificate in enumerate(sent):
         lines += _lines(str(number), certificate)
-        if certificate == culprit:
+        if number == sent.index(certificate) and certificate == culprit:
             lines.append(f"      ^^^ {_reason(broken, server_name, trust, now)}")
     if culprit not in sent:
         lines.append(f"and {trust.description} has:")

@@ -116,6 +116,12 @@ def test_the_picture_shows_each_certificate_and_where_the_chain_breaks() -> None
     ]
 
 
+def test_a_certificate_sent_twice_is_marked_once() -> None:
+    root = ca()
+    end = leaf(root)
+    assert refusal([end, end], root, server_name="other").diagnosis.count("^^^") == 1
+
+
 def test_the_picture_of_a_wrong_name_says_which_would_be_right() -> None:
     root = ca()
     error = refusal([leaf(root, names=["www.example.org"])], root, server_name="10.0.0.1")
