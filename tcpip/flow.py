@@ -56,7 +56,9 @@ class Flow(Timed):
         "listener",
         "local",
         "mac",
+        "next_hop",
         "remote",
+        "routes_version",
     )
 
     def __init__(
@@ -80,6 +82,9 @@ class Flow(Timed):
         self.is_waiting = False
         """For its next hop's MAC."""
         self.is_released = False
+        self.next_hop = remote
+        self.routes_version = -1
+        """Of the routing table that `next_hop` was looked up in."""
         self.listener: Listener | None = None
         self.mac = b""
         self.acknowledged = 0

@@ -278,13 +278,15 @@ class Flows:
         """See that the next hop's MAC is known; False: the flow waits for it, or there is no way."""
         if flow.is_loopback:
             return True
-        try:
-            route = self._ip.route_to(flow.remote)
-        except UnreachableError as error:
-            self._cannot_send(flow, error, now)
-            return False
+        if flow.routes_version != self._ip.routes.version:
+            try:
+                flow.next_hop = self._ip.route_to(flow.remote).gateway or flow.remote
+            except UnreachableError as error:
+                self._cannot_send(flow, error, now)
+                return False
+            flow.routes_version = self._ip.routes.version
         neighbors = self._ip.link.neighbors
-        neighbor = neighbors.use(route.gateway or flow.remote, now)
+        neighbor = neighbors.use(flow.next_hop, now)
         if neighbor is None:
             self._cannot_send(flow, UnreachableError("Ethernet: too many neighbours"), now)
             return False

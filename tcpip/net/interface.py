@@ -49,6 +49,8 @@ class Interface:
         self.hop_limit = 64
         self._addresses: dict[IpAddress, LocalAddress] = {}
         self._groups: frozenset[IpAddress] = frozenset()
+        self.version = 0
+        """Goes up when addresses or their lifetimes change."""
         self._update_groups()
 
     def __iter__(self) -> Iterator[LocalAddress]:
@@ -116,7 +118,12 @@ class Interface:
             self.remove(local.address)
         return gone
 
+    def touch(self) -> None:
+        """Take note that a lifetime has changed."""
+        self.version += 1
+
     def _update_groups(self) -> None:
+        self.version += 1
         groups = {ALL_NODES_IPV4, ALL_NODES, IPV4_BROADCAST}
         for local in self._addresses.values():
             if local.address.version == 6:

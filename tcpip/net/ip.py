@@ -86,6 +86,9 @@ class IpLayer:
         """Called when the address of the DHCP lease is somebody else's."""
         self.awaits_lease = False
         """A DHCP server may answer to an address that is not ours yet (RFC 2131 §4.1)."""
+        self._lifetime: float | None = None
+        """When the first route or address ends, of the versions in `_lifetimes_of`."""
+        self._lifetimes_of = (-1, -1)
         self._now = 0.0
 
     # ---- addresses and routes
@@ -389,15 +392,17 @@ class IpLayer:
     # ---- time
 
     def next_timeout(self) -> float | None:
-        times = (
+        versions = (self.routes.version, self.interface.version)
+        if versions != self._lifetimes_of:
+            self._lifetimes_of = versions
+            self._lifetime = _earliest(self.routes.next_timeout(), self.interface.next_timeout())
+        return _earliest(
             self.link.neighbors.next_timeout(),
             self._reassembler.next_timeout(),
             self.discovery.next_timeout(),
-            self.routes.next_timeout(),
-            self.interface.next_timeout(),
+            self._lifetime,
             self._probations[0][0] if self._probations else None,
         )
-        return min((t for t in times if t is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         self._now = now
@@ -440,6 +445,14 @@ class IpLayer:
         elif len(self._refused) < MAX_REFUSED:
             self._refused.add(address)
         self.remove_address(address, "another host has it")
+
+
+def _earliest(*times: float | None) -> float | None:
+    earliest = None
+    for time in times:
+        if time is not None and (earliest is None or time < earliest):
+            earliest = time
+    return earliest
 
 
 def _is_for_dhcp(packet: IpPacket) -> bool:

@@ -117,6 +117,7 @@ class RouterDiscovery:
             if prefix.valid_lifetime:
                 self._add_address(LocalAddress(address, 64, "slaac", valid, preferred), now)
             return
+        self._interface.touch()
         known.preferred_until = preferred
         if valid is None or valid > now + TWO_HOURS:
             known.valid_until = valid
