@@ -63,13 +63,15 @@ class VirtioNetConfig(NamedTuple):
 
 
 class VirtioNet:
-    """A network interface on a virtio device; raises `VirtioError` when the device is of no use."""
+    """A network interface on a virtio device; owns the transport, and closes it when bringing it up fails.
+
+    Making one raises `VirtioError` when the device is of no use.
+    """
 
     def __init__(self, transport: Transport, config: VirtioNetConfig | None = None) -> None:
         config = config or VirtioNetConfig()
         self._transport = transport
         self._config = config
-        self._driver = Driver(transport, spec.DEVICE_ID_NET)
         self._counters = Counters()
         self._now = 0.0
         self._recheck_at = 0.0
@@ -79,11 +81,12 @@ class VirtioNet:
         self._closed = False
         self._error: DeviceError | None = None
 
-        self._features = self._driver.begin(config.features, config.required)
-        self._mac, self._mtu = self._read_identity()
-        self.link_up = self._read_link()
-        self._allocate()
-        self._start()
+        try:
+            self._driver = Driver(transport, spec.DEVICE_ID_NET)
+            self._bring_up()
+        except BaseException:
+            transport.close()
+            raise
 
     # questions
 
@@ -164,6 +167,7 @@ class VirtioNet:
         if self._error is not None:
             raise self._error
         self._now = now
+        self._recover_from_lies()  # before the device puts more into a ring that is lost
         self._transport.service(now)
         causes = self._transport.take_interrupts()
         if causes:
@@ -175,9 +179,7 @@ class VirtioNet:
             self._configuration_changed()
         elif now >= self._recheck_at:
             self._recheck(now)
-        fault = self._queues[0].fault or self._queues[1].fault
-        if fault is not None:
-            self._recover(fault)
+        self._recover_from_lies()
 
     def next_timeout(self) -> float | None:
         """The device's own timer, or the next look at rings that hold something: they always do."""
@@ -215,6 +217,13 @@ class VirtioNet:
             self._transport.close()
 
     # bringing up
+
+    def _bring_up(self) -> None:
+        self._features = self._driver.begin(self._config.features, self._config.required)
+        self._mac, self._mtu = self._read_identity()
+        self.link_up = self._read_link()
+        self._allocate()
+        self._start()
 
     def _read_identity(self) -> tuple[bytes, int]:
         mac, mtu = self._config.mac, 1500
@@ -337,6 +346,11 @@ class VirtioNet:
         except DeviceError as error:
             self._counters.lied(error)
 
+    def _recover_from_lies(self) -> None:
+        fault = self._queues[0].fault or self._queues[1].fault
+        if fault is not None:
+            self._recover(fault)
+
     def _recover(self, cause: DeviceError) -> None:
         """Reset the device and begin again with the same features (virtio 1.2 §2.1.2)."""
         self._counters.lied(cause)
@@ -349,6 +363,8 @@ class VirtioNet:
                     "does not recover", f"{RESETS_IN_VAIN} resets in vain, the last: {cause.lie}"
                 )
             self._counters.resets += 1
+            self._receive.collect()
+            self._transmit.reclaim()
             self._counters.keep(self._queues)
             self._restart()
         except VirtioError as error:

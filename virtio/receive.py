@@ -48,15 +48,19 @@ class ReceiveSide:
         self._arrived: deque[tuple[int, int]] = deque()
 
     def start(self, queue: Virtqueue, features: int) -> None:
-        """Post every buffer that is not lent: after a reset the device owns none."""
-        self._arrived.clear()
+        """Post every buffer that holds no frame: after a reset the device owns none."""
         self._queue = queue
         self._features = features
         self._is_modern = bool(features & spec.VIRTIO_F_VERSION_1)
         self._header_size = spec.net_header_size(features)
+        arrived = {number for number, _ in self._arrived}
         for number in range(self._buffers.count):
-            if not self._lent[number]:
+            if not self._lent[number] and number not in arrived:
                 self._post(number)
+
+    def collect(self) -> None:
+        """Take what has arrived out of the ring before it is reset; `frames` yields it."""
+        self._arrived.extend(self._queue.reap())
 
     def frames(self) -> Iterator[ReceivedFrame]:
         """Yield what has arrived; whoever stops early finds the rest at the next call."""

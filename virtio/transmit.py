@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from virtio import spec
 from virtio.errors import UsageError
 from virtio.memory import BufferPool, Region
-from virtio.queue import Virtqueue
+from virtio.queue import Segment, Virtqueue
 
 Buffer = bytes | bytearray | memoryview
 
@@ -46,18 +46,29 @@ class TransmitSide:
         self._base = region.base
         self._small = small
         self._large = large
-        self._queue: Virtqueue
+        self._on_their_way: dict[int, Sequence[Segment]] = {}
+        """What the device has, by token, oldest first."""
+        self._repeated: set[int] = set()
 
     def start(self, queue: Virtqueue, features: int) -> None:
-        """Go on with a fresh ring; frames the device had not used are lost, as on any wire, and counted."""
-        if hasattr(self, "_queue"):
-            for token in self._queue.outstanding_tokens():
-                self._give(token)
-                self.lost_in_reset += 1
+        """Go on with a fresh ring: what the old one had not sent is posted again, once.
+
+        A frame that meets a second reset may be what the device dies of; it
+        is lost, as on any wire, and counted.
+        """
         self._queue = queue
         self._features = features
         self._is_modern = bool(features & spec.VIRTIO_F_VERSION_1)
         self._header_size = spec.net_header_size(features)
+        on_their_way, self._on_their_way = self._on_their_way, {}
+        for token, segments in on_their_way.items():
+            if token in self._repeated:
+                self._repeated.remove(token)
+                self._give(token)
+                self.lost_in_reset += 1
+            else:
+                self._repeated.add(token)
+                self._post(token, segments)
 
     def send(
         self, pieces: Sequence[Buffer], csum_start: int, csum_offset: int, gso_type: int, gso_size: int
@@ -85,7 +96,9 @@ class TransmitSide:
             start, end = end, end + len(piece)
             octets[start:end] = piece
         self._write_header(offset, csum_start, csum_offset, gso_type, gso_size)
-        queue.post(self._base + offset, end - offset, False, number)
+        address, size = self._base + offset, end - offset
+        queue.post(address, size, False, number)
+        self._on_their_way[number] = ((address, size),)
         self.frames_sent += 1
         self.octets_sent += length
         return True
@@ -93,9 +106,17 @@ class TransmitSide:
     def reclaim(self) -> None:
         """Take back the buffers of all frames the device has used."""
         for token, _ in self._queue.reap():
+            del self._on_their_way[token]
             self._give(token)
+            if self._repeated:
+                self._repeated.discard(token)
 
     # private
+
+    def _post(self, token: int, segments: Sequence[Segment]) -> None:
+        posted = self._queue.post_chain(segments, (), token)
+        assert posted, "there is room for the longest chain"
+        self._on_their_way[token] = segments
 
     def _check(self, length: int, csum_start: int, csum_offset: int, gso_type: int, gso_size: int) -> None:
         """Hold the caller to what was negotiated, before any buffer is taken."""
@@ -145,8 +166,7 @@ class TransmitSide:
             start = self._large.offsets[number]
             segments.append((self._base + start, self._copy(rest, start) - start))
             token |= number + 1 << 16
-        posted = self._queue.post_chain(segments, (), token)
-        assert posted, "there is room for the longest chain"
+        self._post(token, segments)
         self.frames_sent += 1
         self.octets_sent += length
         return True

@@ -250,8 +250,44 @@ def test_needs_reset_at_any_time_is_recovered_from(interrupt, outstanding):
     device.ask_for_reset(interrupt)
     net.service(0.05)  # with the interrupt at once, without it at the recheck
     assert device.resets == 2
-    assert net.info().frames_lost_in_reset == outstanding
+    assert len(device.posted(TX)) == outstanding, "posted again"
+    device.fetched[TX] = 0
+    for head in device.posted(TX):
+        device.use(TX, head, 0)
     assert_reset(net, device, "needs reset")
+    assert net.info().frames_lost_in_reset == 0
+
+
+def test_a_frame_that_meets_two_resets_is_lost_and_counted():
+    net, device = bring_up()
+    frames = [ethernet_frame(60 + n) for n in range(3)]
+    frames.append(ethernet_frame(5000))
+    for frame in frames:
+        assert net.send_frame([frame[:14], frame[14:]], 0, 0, 0, 0)
+    net.flush()
+    for head in device.posted(TX)[:2]:
+        device.use(TX, head, 0)
+    device.ask_for_reset()
+    net.service(0.0)
+    assert net.info().transmit.outstanding == 2, "what was sent is not sent again"
+    device.ask_for_reset()
+    net.service(0.0)
+    assert net.info().transmit.outstanding == 0
+    assert net.info().frames_lost_in_reset == 2
+    assert_it_works(net, device)
+
+
+def test_frames_that_arrived_before_a_reset_are_delivered_after_it():
+    net, device = bring_up()
+    frames = [ethernet_frame(60 + n) for n in range(3)]
+    for frame in frames:
+        device.deliver(frame)
+    device.ask_for_reset()
+    net.service(0.0)
+    assert net.info().resets == 1
+    assert net.info().receive.outstanding == 16 - 3
+    assert [frame for frame, _, _ in received(net)] == frames
+    assert net.info().receive.outstanding == 16
 
 
 def test_a_device_that_forgot_it_was_running_is_reset():

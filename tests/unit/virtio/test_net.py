@@ -269,6 +269,7 @@ def test_a_device_that_refuses_the_features_is_given_up():
     with pytest.raises(FeatureError, match="refuses"):
         VirtioNet(device)
     assert device.status & spec.FAILED
+    assert device.closed
 
 
 def test_the_steps_of_initialisation_come_in_the_order_of_the_specification():
