@@ -18,6 +18,7 @@ _MAX_SCHEME_LENGTH = 40
 _SCHEME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.")
 _BAD_TARGET = "The redirect target URL could not be parsed"
 _NOT_IN_HOSTS = frozenset(" \r\n\t/:#?!@{}[]\\$'\"^`*<>=;,+&()")
+_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _GUESSED_SCHEMES = ("ftp", "dict", "ldap", "imap", "smtp", "pop3")
 
@@ -192,6 +193,7 @@ def append_query(text: str, addition: str) -> str:
         url = parse_url(text)
     except UrlError as error:
         raise UrlError("Could not parse the URL, failed to set query") from error
+    addition = _small_hex(addition)
     return url._replace(query=f"{url.query}&{addition}" if url.query else addition).text()
 
 
@@ -215,7 +217,7 @@ def encode_text(text: str) -> bytes:
 
 def quote(octets: bytes) -> str:
     """Percent-encode all but letters, digits and `-._~` (RFC 3986 §2.3)."""
-    return "".join([chr(octet) if octet in _UNRESERVED else f"%{octet:02x}" for octet in octets])
+    return "".join([chr(octet) if octet in _UNRESERVED else f"%{octet:02X}" for octet in octets])
 
 
 def percent_encode(text: str, *, space: str = "%20") -> str:
@@ -255,6 +257,14 @@ def remove_dot_segments(path: str) -> str:
     if segments[-1] in (".", ".."):
         out.append("")
     return "/" + "/".join(out)
+
+
+def _small_hex(text: str) -> str:
+    """Write the digits of percent-encoding small, as curl does with a query that it takes."""
+    first, *rest = text.split("%")
+    return "%".join(
+        [first, *[p[:2].lower() + p[2:] if _HEX_DIGITS.issuperset(p[:2]) and len(p) > 1 else p for p in rest]]
+    )
 
 
 def _split_scheme(text: str, default_scheme: str | None) -> tuple[str, str]:

@@ -68,6 +68,7 @@ LATER_VARIABLES = {
     "xfer_id": "number",
 }
 
+_WITHOUT_VALUE = {"certs": "", "http_version": "0"}
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _MAX_HEADER_NAME = 255
 
@@ -148,7 +149,7 @@ class _Writer:
         elif key == "header_json":
             self.write(_header_json(self._transfer.headers))
         elif (kind := VARIABLES.get(key) or LATER_VARIABLES.get(key)) is not None:
-            self.write(_plain(kind, self._transfer.values.get(key)))
+            self.write(_plain(kind, _value(self._transfer, key)))
         else:
             stream = self._stream
             self._switch("stderr")
@@ -175,6 +176,11 @@ class _Writer:
         self._stream = stream
 
 
+def _value(transfer: Transfer, name: str) -> Value:
+    value = transfer.values.get(name)
+    return _WITHOUT_VALUE.get(name) if value is None else value
+
+
 def _plain(kind: str, value: Value) -> str:
     if kind == "text":
         return "" if value is None else str(value)
@@ -186,7 +192,7 @@ def _plain(kind: str, value: Value) -> str:
 def _json(transfer: Transfer) -> str:
     fields = []
     for name, kind in VARIABLES.items():
-        value = transfer.values.get(name)
+        value = _value(transfer, name)
         if kind == "time":
             shown = f"{float(value or 0):.6f}"
         elif kind == "text":

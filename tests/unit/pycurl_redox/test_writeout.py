@@ -1,0 +1,100 @@
+"""Expected texts are curl 7.88.1's for a fetch with these values."""
+
+import json
+
+import pytest
+
+from pycurl_redox.writeout import VARIABLES, Transfer, quoted_json, write_out
+
+HEADERS = [
+    (b"Content-Length", b"79"),
+    (b"Set-Cookie", b"a=1"),
+    (b"content-type", b"text/plain"),
+    (b"set-cookie", b'"b"'),
+]
+VALUES = {
+    "response_code": 200,
+    "http_code": 200,
+    "content_type": "text/plain",
+    "size_download": 79,
+    "exitcode": 0,
+    "time_total": 0.0006594,
+    "url": "http://h/é",
+    "http_version": "1.1",
+}
+
+
+def written(template, values=VALUES, headers=HEADERS):
+    return write_out(template, Transfer(values, headers, "libcurl/x"))
+
+
+def text(template, **keywords):
+    (piece,) = written(template, **keywords)
+    assert piece.stream == "stdout"
+    return piece.octets.decode()
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("%{http_code}|%{HTTP_CODE}|%{size_download}", "200|200|79"),
+        ("%{content_type}|%{errormsg}|%{exitcode}|%{time_total}", "text/plain||0|0.000659"),
+        ("%{time_redirect}|%{num_redirects}|%{http_connect}", "0.000000|0|000"),
+        ("%x|%%|\\t|\\n|\\q|%{open", "%x|%|\t|\n|\\q|%{open"),
+        ("x\\", "x\\"),
+        ("x%", "x%"),
+        ("%header{CONTENT-type}|%header{nope}|%header{", "text/plain||%header{"),
+        ("%header{set-cookie}", '"b"'),
+        ("%{url}", "http://h/é"),
+    ],
+)
+def test_a_format_is_filled_in(template, expected):
+    assert text(template) == expected
+
+
+def test_text_can_go_to_stderr_and_back():
+    pieces = written("a%{stderr}b%{stdout}c%output{f}d%output{>>g}e")
+    assert [(piece.stream, piece.octets) for piece in pieces] == [
+        ("stdout", b"a"),
+        ("stderr", b"b"),
+        ("stdout", b"c"),
+        (">f", b"d"),
+        (">>g", b"e"),
+    ]
+
+
+def test_an_unknown_variable_is_named_on_stderr():
+    pieces = written("a%{nope}b")
+    assert [piece.stream for piece in pieces] == ["stdout", "stderr", "stdout"]
+    assert pieces[1].octets == b"curl: unknown --write-out variable: 'nope'\n"
+
+
+def test_onerror_ends_the_text_of_a_good_transfer():
+    assert text("a%{onerror}b") == "a"
+    assert text("a%{onerror}b%{exitcode}", values={"exitcode": 7}) == "ab7"
+
+
+def test_json_has_every_variable_in_curls_order():
+    shown = text("%{json}")
+    fields = json.loads(shown)
+    assert list(fields) == [*VARIABLES, "curl_version"]
+    assert (fields["http_code"], fields["errormsg"], fields["certs"], fields["num_connects"]) == (
+        200,
+        None,
+        "",
+        0,
+    )
+    assert '"time_total":0.000659,' in shown and shown.startswith('{"certs":"","content_type":"text/plain",')
+    assert json.loads(text("%{json}", values={}))["http_version"] == "0"
+
+
+def test_headers_are_json_one_name_a_line():
+    assert text("%{header_json}") == (
+        '{"content-length":["79"],\n"set-cookie":["a=1","\\"b\\""],\n"content-type":["text/plain"]\n}'
+    )
+    assert text("%{header_json}", headers=[]) == "{\n}"
+
+
+def test_json_text_is_always_json():
+    for letter in map(chr, range(256)):
+        assert json.loads(quoted_json(letter)) == letter
