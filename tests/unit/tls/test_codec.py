@@ -31,7 +31,7 @@ def test_what_is_built_is_read_again():
     ],
 )
 def test_each_complaint_is_a_decode_error_with_the_name_of_the_message(read):
-    with pytest.raises(PeerMisbehavedError, match="^Test: ") as caught:
+    with pytest.raises(PeerMisbehavedError, match=r"^Test: ") as caught:
         read(Reader(b"\x02\xff\xff", "Test"))
     assert caught.value.alert == Alert.DECODE_ERROR
 
