@@ -27,7 +27,6 @@ DEFAULT_BACKLOG = 128
 
 _HEADERS_IPV4 = struct.Struct("!16sHH4sH8s")
 _HEADERS_IPV6 = struct.Struct("!18sH34s")
-_TTL = 64
 
 
 def nobody() -> None:
@@ -42,6 +41,7 @@ class Flow(Timed):
         "_ethertype",
         "_gso_type",
         "_header_sum",
+        "_hop_limit",
         "_identification",
         "_pseudo_sum",
         "_template",
@@ -70,6 +70,7 @@ class Flow(Timed):
         offloads: int,
         identification: int,
         *,
+        hop_limit: int,
         is_loopback: bool,
     ) -> None:
         super().__init__()
@@ -95,6 +96,7 @@ class Flow(Timed):
         self._checksum_offload = bool(offloads & (TX_CHECKSUM | TSO4 | TSO6))
         self._pseudo_sum = pseudo_header_sum(local, remote, TCP, 0)
         self._identification = identification
+        self._hop_limit = hop_limit
         self._template: tuple[bytes, bytes, bytes] = (b"", b"", b"")
         self._header_sum = 0
         self.set_mac(bytes(6), bytes(6))
@@ -104,12 +106,14 @@ class Flow(Timed):
         self.mac = destination
         if self.ip_size == 20:
             # All packets of TCP have DF set, so that routers report the path MTU (RFC 1191).
-            ip = Ipv4Packet(self.local, self.remote, TCP, b"", _TTL, dont_fragment=True).build_header(0)
+            ip = Ipv4Packet(
+                self.local, self.remote, TCP, b"", self._hop_limit, dont_fragment=True
+            ).build_header(0)
             ethernet = EthernetHeader(destination, source, ETHERTYPE_IPV4).build()
             self._template = (ethernet + ip[:2], ip[6:10], ip[12:20])
             self._header_sum = ones_sum(ip[:2] + ip[6:10] + ip[12:20])
         else:
-            ip = Ipv6Packet(self.local, self.remote, TCP, b"", _TTL).build_header(0)
+            ip = Ipv6Packet(self.local, self.remote, TCP, b"", self._hop_limit).build_header(0)
             ethernet = EthernetHeader(destination, source, ETHERTYPE_IPV6).build()
             self._template = (ethernet + ip[:4], ip[6:40], b"")
 

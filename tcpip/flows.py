@@ -352,6 +352,7 @@ class Flows:
             key,
             self._offloads,
             identification,
+            hop_limit=64 if is_ipv4 else self._ip.interface.hop_limit,
             is_loopback=route.is_loopback,
         )
         self.by_key[key] = self._of_connection[connection] = flow

@@ -47,6 +47,7 @@ class Interface:
         self.link_mtu = mtu
         self._mtus = {4: mtu, 6: mtu}
         self.hop_limit = 64
+        """Of IPv6 packets; a router may say otherwise (RFC 4861 §6.3.4)."""
         self._addresses: dict[IpAddress, LocalAddress] = {}
         self._groups: frozenset[IpAddress] = frozenset()
         self.version = 0

@@ -6,13 +6,15 @@ import pytest
 
 from tcpip import device
 from tcpip.counters import DropReason
-from tcpip.errors import AddressError, ConnectRefusedError, UsageError
+from tcpip.errors import AddressError, ConnectRefusedError, UnreachableError, UsageError
+from tcpip.tcp.config import TcpConfig
 from tcpip.wire import icmpv4, icmpv6
 from tcpip.wire.address import IpAddress
 from tcpip.wire.icmpv4 import Icmpv4Message
 from tcpip.wire.icmpv6 import Icmpv6Message
 from tcpip.wire.ipv4 import Ipv4Packet
 from tcpip.wire.ipv6 import Ipv6Packet
+from tcpip.wire.tcp import RST, build_header
 from tests.fakes.checkers import check, ip, matching, tcp
 from tests.fakes.frame_pair import ALL_OFFLOADS, FramePair, static_config
 from tests.fakes.lone_stack import LoneStack
@@ -280,3 +282,86 @@ def test_a_gateway_that_changes_its_mac_is_found_again():
     socket.send_datagram(b"3", far, 53, lone.now)
     frame = [f for f in lone.poll() if f[12:14] == b"\x08\x00"][-1]
     assert frame[:6] == new
+
+
+def test_a_neighbour_that_dies_under_a_connection_ends_it_by_the_connections_own_time_out():
+    config = static_config("10.0.2.15/24")._replace(tcp=TcpConfig(user_timeout=30.0))
+    dead = False
+    wire = FramePair(config, static_config("10.0.2.2/24"), lose=lambda frame: dead)
+    client, _ = connected(wire, "10.0.2.2")
+    wire.run_for(40)
+    dead = True
+    client.send(b"anybody there?")
+    wire.a.stack.wants_to_send(client)
+    wire.run_until(lambda: client.error is not None, at_most=60)
+    assert isinstance(client.error, UnreachableError)
+    assert "no neighbour answers" in str(client.error)
+
+
+def test_a_connection_survives_a_neighbour_that_is_gone_for_a_while():
+    dead = False
+    wire = FramePair(static_config("10.0.2.15/24"), static_config("10.0.2.2/24"), lose=lambda frame: dead)
+    client, server = connected(wire, "10.0.2.2")
+    wire.run_for(40)
+    dead = True
+    client.send(b"late, but whole")
+    wire.a.stack.wants_to_send(client)
+    wire.run_for(20)
+    dead = False
+    got = bytearray()
+    wire.run_until(lambda: received(server, got) == 15, at_most=60)
+    assert bytes(got) == b"late, but whole"
+
+
+def test_time_wait_makes_room_for_new_connections():
+    config = static_config("10.0.2.15/24", max_connections=8)
+    wire = FramePair(config, static_config("10.0.2.2/24"))
+    listener = wire.b.stack.tcp_listen(80)
+    for _ in range(12):
+        client = wire.a.stack.tcp_connect(address("10.0.2.2"), 80, wire.now)
+        wire.run_until(lambda: bool(listener.queue))
+        server = listener.accept()
+        wire.a.stack.release(client)
+        wire.run_until(lambda server=server: server.at_eof)
+        wire.b.stack.release(server)
+        wire.run_for(0.1)
+    assert len(wire.a.stack.info()["connections"]) <= 8
+    assert all(c["state"] == "TIME-WAIT" for c in wire.a.stack.info()["connections"])
+
+
+def test_too_many_open_connections_are_refused_to_the_caller():
+    lone = LoneStack(static_config("10.0.2.15/24", max_connections=3))
+    for _ in range(3):
+        lone.stack.tcp_connect(address("10.0.2.2"), 80, lone.now)
+    with pytest.raises(AddressError, match="3 connections are open"):
+        lone.stack.tcp_connect(address("10.0.2.2"), 80, lone.now)
+
+
+def test_a_frame_with_a_wrong_checksum_is_counted_and_forgotten():
+    wire = FramePair(static_config("10.0.2.15/24"), static_config("10.0.2.2/24"))
+    client, server = connected(wire, "10.0.2.2")
+    client.send(b"payload")
+    wire.a.stack.wants_to_send(client)
+    (frame,) = wire.a.stack.frames_to_send(wire.now)
+    whole = bytearray(b"".join(map(bytes, frame.pieces)))
+    whole[-1] ^= 1
+    wire.b.stack.receive_frame(memoryview(whole), 0, 0, wire.now)
+    assert (server.readable, wire.b.stack.counters.dropped(DropReason.CHECKSUM)) == (0, 1)
+    wire.b.stack.receive_frame(memoryview(whole), device.CHECKSUM_GOOD, 0, wire.now)
+    assert server.readable == 7, "a device that vouches is believed"
+
+
+def test_a_loopback_connection_cannot_be_reached_from_the_wire():
+    lone = LoneStack(static_config("10.0.2.15/24"))
+    listener = lone.stack.tcp_listen(8080)
+    client = lone.stack.tcp_connect(IpAddress.parse("127.0.0.1"), 8080, lone.now)
+    lone.poll()
+    server = listener.accept()
+    flow = next(f for f in lone.stack._flows if f.connection is client)
+    header = build_header(8080, client.local_port, client.rcv_nxt & 0xFFFFFFFF, 0, RST, 0)
+    loopback = IpAddress.parse("127.0.0.1")
+    lone.receive_packet(Ipv4Packet(loopback, loopback, 6, header))
+    assert client.error is None
+    assert flow.is_loopback
+    assert lone.stack.counters.dropped(DropReason.MARTIAN) == 1
+    assert server.is_established

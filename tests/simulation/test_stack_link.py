@@ -74,7 +74,11 @@ def test_an_advertisement_gives_address_route_mtu_and_resolver():
     connection = stack.tcp_connect(IpAddress.parse("2606::1"), 80, made.now)
     assert connection.mss == 1400 - 60
     (syn,) = made.poll()
-    check(syn, ethernet(destination=MAC_B), ip(source="2001:db8:5:0:5054:ff:fe00:1"))
+    check(syn, ethernet(destination=MAC_B), ip(source="2001:db8:5:0:5054:ff:fe00:1", ttl=64))
+    message = ndisc.RouterAdvertisement(hop_limit=99, router_lifetime=1800).build()
+    made.receive_discovery(message, "fe80::2", "ff02::1")
+    made.stack.tcp_connect(IpAddress.parse("2606::1"), 81, made.now)
+    check(made.poll()[0], ip(ttl=99))
 
 
 def test_duplicate_address_detection_runs_beside_and_gives_up_a_taken_address():
