@@ -1,6 +1,6 @@
 """What the ring costs: frames and octets a second through driver and software device, one thread, no network.
 
-    python benchmarks/ring.py [--seconds 1] [--json]
+    python benchmarks/ring.py [--seconds 1] [--json] [--memory 1000000]
 
 TX: the frame is copied into the ring once, the backend looks at nothing.
 RX: the backend copies one frame into the posted buffers, the driver yields a
@@ -98,11 +98,44 @@ def receive(size: int, seconds: float, features: int) -> float:
     return count / elapsed
 
 
+def memory_growth(frames: int) -> tuple[int, int]:
+    """Resident KiB after the first 50 000 frames and after `frames`, 1514 octets each, there and back."""
+    backend = NullBackend(1514)
+    net = VirtioNet(InProcessTransport(NetDevice(backend)))
+    pieces = (bytes(66), bytes(1448))
+    sizes = []
+    for target in (50_000, frames):
+        while backend.taken < target:
+            backend.pending = BATCH
+            net.service(0.0)
+            for _frame, _flags, _size, token in net.receive_frames():
+                net.release(token)
+            for _ in range(BATCH):
+                net.send_frame(pieces, 0, 0, 0, 0)
+            net.flush()
+        sizes.append(resident())
+    net.close()
+    return sizes[0], sizes[1]
+
+
+def resident() -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--memory", type=int, metavar="FRAMES", help="only show that memory stays flat")
     arguments = parser.parse_args()
+    if arguments.memory:
+        print(
+            "resident KiB after 50 000 frames and after {:,}: {} {}".format(
+                arguments.memory, *memory_growth(arguments.memory)
+            )
+        )
+        return
     rows = []
     for name, features in (
         ("all features", spec.ALL_FEATURES),

@@ -52,9 +52,9 @@ class TapBackend:
         try:
             fcntl.ioctl(self._fd, _TUNSETVNETHDRSZ, struct.pack("i", _HEADER_SIZE))
             self.mtu = _read_mtu(name)
-        except BaseException:
+        except OSError as error:
             os.close(self._fd)
-            raise
+            raise _explain(name, error) from error
         self._header = bytearray(_HEADER_SIZE)
         self._room = 0
 
