@@ -21,7 +21,7 @@ def advance(c: TcpConnection, ack: int, segment: Segment, now: float) -> None:
         c.snd_nxt = ack
     c.buffer.acknowledge(ack)
     _take_round_trip(c, ack, segment, now)
-    if c.scoreboard:
+    if c.scoreboard.sacked:
         c.scoreboard.forget_below(ack)
     if c.in_recovery:
         _advance_in_recovery(c, ack, acked, now)
@@ -83,7 +83,7 @@ def count_duplicate(c: TcpConnection) -> None:
 
 def look_for_loss(c: TcpConnection, now: float) -> None:
     """Begin fast retransmit when enough has arrived above a gap, once for each window."""
-    if c.scoreboard:
+    if c.scoreboard.sacked:
         c.scoreboard.mark_losses(c.eff_mss)
     if c.in_recovery or c.snd_max == c.snd_una:
         return

@@ -77,7 +77,7 @@ def _is_predicted(c: TcpConnection, segment: Segment, now: float) -> bool:
         return True
     una = c.snd_una
     ack = unwrap(acknowledgment, una)
-    if not una < ack <= c.snd_max or c.in_recovery or c.dup_acks or c.scoreboard:
+    if not una < ack <= c.snd_max or c.in_recovery or c.dup_acks or c.scoreboard.sacked:
         return False
     c.last_received = now
     c.keepalives = 0

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from tcpip.errors import (
     ConnectionAbortedError,
@@ -24,16 +23,17 @@ from tcpip.errors import (
     TimedOutError,
     UsageError,
 )
-from tcpip.seqnum import MASK, unwrap
+from tcpip.seqnum import MASK, distance, unwrap
 from tcpip.tcp import arrives, send
 from tcpip.tcp.assembler import Assembler
 from tcpip.tcp.config import TcpConfig
+from tcpip.tcp.info import TcpInfo, connection_info
 from tcpip.tcp.rto import RtoEstimator
 from tcpip.tcp.scoreboard import Scoreboard
 from tcpip.tcp.send import SegmentOut
 from tcpip.tcp.send_buffer import Buffer, SendBuffer
 from tcpip.tcp.states import SYNCHRONIZED, TRANSITIONS, State
-from tcpip.wire.tcp import ACK, RST, Segment
+from tcpip.wire.tcp import ACK, RST, SYN, Segment
 
 __all__ = ["SegmentOut", "TcpConnection", "TcpInfo"]
 
@@ -47,31 +47,6 @@ MIN_PATH_MSS = 512
 
 def _nothing() -> None:
     """Nobody waits for changes."""
-
-
-class TcpInfo(NamedTuple):
-    """What a connection knows about its path; times in seconds, sizes in octets."""
-
-    state: str
-    mss: int
-    srtt: float
-    rto: float
-    congestion_window: int
-    ssthresh: int
-    send_window: int
-    receive_window: int
-    in_flight: int
-    unsent: int
-    unread: int
-    out_of_order: int
-    segments_sent: int
-    segments_received: int
-    retransmissions: int
-    timeouts: int
-    fast_recoveries: int
-    challenge_acks: int
-    has_timestamps: bool
-    has_sack: bool
 
 
 class TcpConnection:
@@ -273,29 +248,19 @@ class TcpConnection:
         """Everything given to `send`, and the FIN if there was a `shutdown`, is acknowledged."""
         return self.snd_una == self.buffer.end + self.fin_wanted
 
+    def may_be_replaced_by(self, segment: Segment) -> bool:
+        """In TIME-WAIT: is this a SYN that begins a new connection rather than an old duplicate (RFC 6191 §2)?
+
+        The owner then forgets this connection and hands the segment to its listener.
+        """
+        if self.state is not State.TIME_WAIT or segment.flags & (SYN | ACK | RST) != SYN:
+            return False
+        if self.ts_enabled and segment.ts_value is not None:
+            return distance(self.ts_recent, segment.ts_value) > 0
+        return unwrap(segment.sequence, self.rcv_nxt) > self.rcv_nxt
+
     def info(self) -> TcpInfo:
-        return TcpInfo(
-            state=self.state.value,
-            mss=self.eff_mss,
-            srtt=self.rto.srtt,
-            rto=self.rto.rto,
-            congestion_window=self.congestion.window,
-            ssthresh=self.congestion.ssthresh,
-            send_window=self.snd_wnd,
-            receive_window=self.rcv_adv - self.rcv_nxt,
-            in_flight=self.snd_nxt - self.snd_una,
-            unsent=max(0, self.buffer.end - self.snd_max),
-            unread=self.readable,
-            out_of_order=self.assembler.octets,
-            segments_sent=self.segments_sent,
-            segments_received=self.segments_received,
-            retransmissions=self.retransmissions,
-            timeouts=self.timeouts,
-            fast_recoveries=self.fast_recoveries,
-            challenge_acks=self.challenges,
-            has_timestamps=self.ts_enabled,
-            has_sack=self.sack_enabled,
-        )
+        return connection_info(self)
 
     # Inputs
 

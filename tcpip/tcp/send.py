@@ -66,7 +66,7 @@ def next_segment(c: TcpConnection, now: float) -> SegmentOut | None:
 
 def _text(c: TcpConnection, now: float) -> SegmentOut | None:
     start, end = c.snd_nxt, c.buffer.end
-    if start < c.snd_max and c.scoreboard:
+    if start < c.snd_max and c.scoreboard.sacked:
         start, hole_end = c.scoreboard.hole_after(start)
         c.snd_nxt = start
         if hole_end is not None:
@@ -148,7 +148,7 @@ def _pipe(c: TcpConnection) -> int:
     """An estimate of the octets in the network (RFC 6675 §4, SetPipe)."""
     flight = c.snd_nxt - c.snd_una
     board = c.scoreboard
-    if board:
+    if board.sacked:
         flight -= board.octets_between(c.snd_una, c.snd_nxt)
         lost_from = max(c.snd_una, c.high_rxt)
         if c.in_recovery and lost_from < board.loss_edge:

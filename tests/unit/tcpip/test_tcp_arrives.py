@@ -456,6 +456,17 @@ def test_time_wait_can_be_skipped():
     assert (peer.state, peer.connection.error) == (State.CLOSED, None)
 
 
+@pytest.mark.parametrize(
+    ("flags", "seq", "answer"), [("S", 5000, True), ("S", 1, False), ("S", -9, False), ("SA", 5000, False)]
+)
+def test_time_wait_gives_way_to_a_syn_of_a_new_connection_only(flags, seq, answer):
+    peer = in_time_wait()
+    header = tcp.build_header(
+        80, 40000, (peer.irs + seq) & MASK, 0, sum({"S": tcp.SYN, "A": tcp.ACK}[f] for f in flags), 1000
+    )
+    assert peer.connection.may_be_replaced_by(tcp.Segment.parse(memoryview(header))) is answer
+
+
 def test_every_state_is_in_the_table_and_leads_to_closed():
     assert set(TRANSITIONS) == set(State)
     assert len(State) == 11
