@@ -249,7 +249,7 @@ class TcpConnection:
         return self.snd_una == self.buffer.end + self.fin_wanted
 
     def may_be_replaced_by(self, segment: Segment) -> bool:
-        """In TIME-WAIT: is this a SYN that begins a new connection rather than an old duplicate (RFC 6191 §2)?
+        """In TIME-WAIT: is this the SYN of a new connection rather than an old duplicate (RFC 6191 §2)?
 
         The owner then forgets this connection and hands the segment to its listener.
         """
