@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 from pycurl_redox import errors
-from pycurl_redox.option_actions import method_note, settle_method
+from pycurl_redox.method import method_note, settle_method
 from pycurl_redox.output import FileNotOpenError, Output
 from pycurl_redox.reporter import Reporter
 from pycurl_redox.request import FORM_URLENCODED

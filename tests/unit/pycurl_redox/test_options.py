@@ -5,7 +5,8 @@ import pytest
 from pycurl_redox import option_actions
 from pycurl_redox.config import AUTH_ANY, AUTH_BEARER, AUTH_DIGEST, GlobalConfig, OperationConfig
 from pycurl_redox.errors import TRY_HELP, UsageError
-from pycurl_redox.option_actions import ACTIONS, method_note, settle_method
+from pycurl_redox.method import method_note, settle_method
+from pycurl_redox.option_actions import ACTIONS
 from pycurl_redox.option_table import CATEGORIES, OPTIONS
 from pycurl_redox.options import read_command_line
 
