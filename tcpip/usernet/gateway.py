@@ -71,7 +71,9 @@ class UserNetwork:
             gateway6: IPV6_LOOPBACK,
             GATEWAY_LINK_LOCAL: IPV6_LOOPBACK,
         }
-        self._own = {*self._gateways, config.dns, config.dns6}
+        self._dns = (config.dns, config.dns6)
+        self._own = {*self._gateways, *self._dns}
+        self._nobody = (config.guest, config.network.address, config.network.broadcast)
         self._tcp = TcpTable(
             config, self._link, self._sockets, self._counters, random_bytes,
             self._route_tcp, self._errors.send_refusal, self._forget_forward,
@@ -402,7 +404,7 @@ class UserNetwork:
             return None
         if destination in self._gateways and source_port in self._forwards:
             return self._forwards[source_port]
-        if destination in (self.config.dns, self.config.dns6):
+        if destination in self._dns:
             resolvers = self.config.resolvers
             return (resolvers[0], 53) if resolvers and port == 53 else None
         return self._route_datagram(destination, port)
@@ -428,10 +430,8 @@ class UserNetwork:
             return True
         if destination.is_loopback or destination.is_multicast or destination.is_unspecified:
             return False
-        config = self.config
         if len(destination) == 4:
-            nobody = (config.guest, config.network.address, config.network.broadcast)
-            return destination not in nobody and destination[0] != 0 and destination[0] < 240
+            return destination not in self._nobody and 0 < destination[0] < 240
         return not destination.is_link_local and destination[:12] != _V4_MAPPED
 
     def _forget_forward(self, local_port: int) -> None:

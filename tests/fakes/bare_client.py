@@ -33,21 +33,18 @@ class MemoryPort:
         self.capacity = capacity
         self.piece = piece
         self.frames: deque[tuple[bytes, tuple]] = deque()
-        self._views: list[memoryview] = []
+        self._buffer = memoryview(bytearray(70_000))
+        self._size = 0
 
     def rx_room(self, size: int) -> Sequence[memoryview] | None:
         if len(self.frames) >= self.capacity:
             return None
-        self._views = []
-        while size > 0:
-            self._views.append(memoryview(bytearray(self.piece)))
-            size -= self.piece
-        return self._views
+        self._size = size
+        return [self._buffer[i : min(i + self.piece, size)] for i in range(0, size, self.piece)]
 
     def rx_done(self, length: int, header: tuple) -> None:
-        frame = b"".join(self._views)
-        assert length <= len(frame)
-        self.frames.append((frame[:length], header))
+        assert length <= self._size
+        self.frames.append((bytes(self._buffer[:length]), header))
 
 
 class Segment:
