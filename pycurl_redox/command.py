@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pycurl_redox.options import CommandLine
     from pycurl_redox.output import Output
     from pycurl_redox.reporter import Tracer
+    from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.transfer import Transfer
 
 GRACE = 1.0
@@ -216,12 +217,15 @@ class OperationSetup:
     def fetcher(self) -> Fetcher:
         if self._fetcher is None:
             from pycurl_redox.fetch import Fetcher
-            from pycurl_redox.tls_settings import TlsSettings
 
             command = self.command
-            tls = TlsSettings(self.config, command.environment)
-            self._fetcher = Fetcher(command.network, command.pool, self.routing, tls)
+            self._fetcher = Fetcher(command.network, command.pool, self.routing, self._make_tls)
         return self._fetcher
+
+    def _make_tls(self) -> TlsSettings:
+        from pycurl_redox.tls_settings import TlsSettings
+
+        return TlsSettings(self.config, self.command.environment)
 
     def expansions(self, node: UrlNode) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
         """Go through the URLs that one argument stands for: upload, URL, and what its pattern stood for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pycurl_redox import dial, errors
 from pycurl_redox.http1 import HttpConnection, Observer
@@ -121,7 +121,7 @@ async def _resolve(
 async def secure(
     connection: Connection,
     settings: TlsSettings,
-    observer: Any,
+    observer: Observer,
     times: Times,
     now: Callable[[], float],
     deadline: float | None,
@@ -130,7 +130,8 @@ async def secure(
     from pycurl_redox.tls_stream import TlsStream
 
     client = settings.client(connection.route.host, observer)
-    stream = TlsStream(connection.stream, client, settings.on_event(observer))
+    on_data = settings.on_data(connection) if observer.traces_tls else None
+    stream = TlsStream(connection.stream, client, settings.on_event(connection), on_data)
     began = now()
     try:
         connection.tls = await stream.handshake(deadline)

@@ -11,7 +11,7 @@ nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pycurl_redox import connection as connections
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
 
+CLOSE_TIME = 1.0
+"""Seconds that a good-bye may take."""
+
 MAX_CHALLENGES = 10
 """Rounds of authentication on one URL; an honest server needs one, or two with a stale nonce."""
 
@@ -43,11 +46,21 @@ REDIRECTS = (301, 302, 303, 307, 308)
 class Fetcher:
     """What transfers share: the network, the connections, what is known of routes and trust."""
 
-    def __init__(self, network: NetworkLike, pool: Pool, routing: Routing, tls: TlsSettings) -> None:
+    def __init__(
+        self, network: NetworkLike, pool: Pool, routing: Routing, make_tls: Callable[[], TlsSettings]
+    ) -> None:
         self.network = network
         self.pool = pool
         self.routing = routing
-        self.tls = tls
+        self._make_tls = make_tls
+        self._tls: TlsSettings | None = None
+
+    @property
+    def tls(self) -> TlsSettings:
+        """Made when the first connection needs it: plain http loads no TLS."""
+        if self._tls is None:
+            self._tls = self._make_tls()
+        return self._tls
 
     async def fetch(self, transfer: Transfer) -> Incoming:
         """Return the final response, its body still to be read; FetchError with curl's exit code."""
@@ -194,7 +207,6 @@ class Session:
         if connection is not None:
             kind = "proxy" if route.proxy else "host"
             self.observer.note(f"Found bundle for host: {hex(id(connection))} [serially]")
-            self.observer.note("Can not multiplex, even if we wanted to")
             self.observer.note(
                 f"Re-using existing connection #{connection.number} with {kind} {connection.name}"
             )
@@ -238,8 +250,12 @@ class Session:
                 )
                 self._mark("app_connect")
         except BaseException as error:
+            failure = self._translated(error)
+            if isinstance(failure, errors.CertificateRefusedError):
+                self.observer.note(str(failure).partition("\n")[0])
+            self.observer.transfer_ended()
             self._drop(connection)
-            raise self._translated(error) from error
+            raise failure from error
         return connection
 
     async def _tunnel(self, connection: Connection, route: Route, deadline: float) -> Connection:
@@ -480,7 +496,7 @@ class Incoming:
                 if not len(data):
                     if self._decoder is not None and self.result.downloaded:
                         self._decoder.finish()
-                    self._finish()
+                    await self._finish()
                     return b""
                 if self._is_ignored:
                     continue
@@ -502,7 +518,7 @@ class Incoming:
             self._session._drop(self._connection)
             self._session._mark("total")
 
-    def _finish(self) -> None:
+    async def _finish(self) -> None:
         self._is_finished = True
         session, connection = self._session, self._connection
         session._mark("total")
@@ -511,7 +527,8 @@ class Incoming:
             session.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
             session.fetcher.pool.give(connection)
         else:
-            session._drop(connection)
+            session.observer.note(f"Closing connection {connection.number}")
+            await connection.close(session.network.now() + CLOSE_TIME)
 
     def _count(self, octets: int) -> None:
         self.result.downloaded += octets

@@ -188,8 +188,9 @@ class HttpConnection:
         head_out = _write_head(machine, request)
         upload = _Upload(self, machine, request)
         waits = request.expects_continue and request.body is not None
-        self.observer.header_out(head_out)
         await self._write([head_out, *([] if waits else upload.inline())], deadline)
+        self.observer.header_out(head_out)
+        upload.tell()
         head: Head | None = None
         if waits:
             head = await self._await_continue(
@@ -197,6 +198,7 @@ class HttpConnection:
             )
             if head is None:
                 await self._write(upload.inline(), deadline)
+                upload.tell()
         task = None
         if head is None and not upload.is_done:
             task = spawn(upload.run(deadline))
@@ -282,6 +284,8 @@ class HttpConnection:
         except errors.WeirdReplyError as error:
             self._show_good_lines(raw, error)
             raise
+        if head.http_version == b"1.0":
+            self.observer.note("HTTP 1.0, assume close after body")
         self.observer.head_in(head)
         return head
 
@@ -477,7 +481,7 @@ class ChunkedReader:
 class _Upload:
     """The sending side of one exchange: how far the body is."""
 
-    __slots__ = ("_changed", "_error", "_machine", "_request", "_stream", "connection", "is_done")
+    __slots__ = ("_changed", "_error", "_machine", "_request", "_untold", "connection", "is_done")
 
     def __init__(self, connection: HttpConnection, machine: h11.Connection, request: Request) -> None:
         self.connection = connection
@@ -485,6 +489,7 @@ class _Upload:
         self._request = request
         self._changed = Signal()
         self._error: Exception | None = None
+        self._untold: Buffer = b""
         self.is_done = request.body is None
 
     def inline(self) -> list[Buffer]:
@@ -493,12 +498,20 @@ class _Upload:
             return []
         return self._next_piece()
 
+    def tell(self) -> None:
+        """Count and show the piece that has just been written."""
+        if len(self._untold):
+            self.connection.body_sent += len(self._untold)
+            self.connection.observer.data_out(self._untold)
+            self._untold = b""
+
     async def run(self, deadline: float | None) -> None:
         """Send what is left."""
         stream = self.connection.stream
         try:
             while not self.is_done:
                 await stream.write(self._next_piece(), deadline)
+                self.tell()
         except Exception as error:  # whatever it is, `finished` raises it where the response is waited for
             self._error = error
         finally:
@@ -525,8 +538,7 @@ class _Upload:
             ended = body.is_at_end
         pieces: list[Buffer] = []
         if len(data):
-            self.connection.body_sent += len(data)
-            self.connection.observer.data_out(data)
+            self._untold = data
             pieces = [b"%x\r\n" % len(data), data, b"\r\n"] if self._request.is_chunked else [data]
         if ended:
             self.is_done = True

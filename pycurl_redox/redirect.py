@@ -54,6 +54,7 @@ def _change_method(transfer: Transfer, status: int, observer: Observer) -> None:
         becomes_get = status == 303 and method == "PUT"
     if becomes_get:
         transfer.method = "GET"
+        transfer.word = None
         transfer.body = None
         transfer.content_type = None
     elif transfer.body is not None:

@@ -161,7 +161,7 @@ def compose_connect(
 
 def method_word(transfer: Transfer) -> str:
     """Return the method as it is sent: `-X` wins."""
-    return transfer.config.request or transfer.method
+    return transfer.config.request or transfer.word or transfer.method
 
 
 def _target(transfer: Transfer, absolute: bool) -> bytes:

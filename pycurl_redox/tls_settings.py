@@ -12,7 +12,7 @@ from tls.certificates import Certificate
 from tls.client import TlsClient
 from tls.config import CIPHER_SUITE_NAMES, GROUP_NAMES, TlsConfig
 from tls.errors import AlertReceivedError, CertificateError, TlsError, TruncatedError, UsageError
-from tls.events import Event, MessageTraced
+from tls.events import Event, HandshakeCompleted, MessageTraced, TicketReceived
 from tls.paths import VerifiedPath, verify_chain
 from tls.trust import TrustStore
 
@@ -20,9 +20,22 @@ if TYPE_CHECKING:
     from pycurl_redox.config import OperationConfig
     from pycurl_redox.connection import Connection
     from pycurl_redox.http1 import Observer
+    from pycurl_redox.pool import Route
 
 ALPN_HTTP1 = (b"http/1.1",)
 SYSTEM_CAPATH = "/etc/ssl/certs"
+RECORD_HEADER = 5
+"""Octets (RFC 8446 §5.1)."""
+
+OPENSSL_CODES = {
+    "certificate is not yet valid": 9,
+    "certificate has expired": 10,
+    "self-signed certificate": 18,
+    "self-signed certificate in certificate chain": 19,
+    "unable to get local issuer certificate": 20,
+    "unable to verify the first certificate": 21,
+}
+"""X509_V_ERR_* by text, for the lines of -v."""
 
 
 class TlsSettings:
@@ -33,6 +46,7 @@ class TlsSettings:
         self._environment = environment
         self._trust: TrustStore | None = None
         self._tls: TlsConfig | None = None
+        self._ticketed: set[Route] = set()
         self._key_log: KeyLog | None = None
         if path := environment.get("SSLKEYLOGFILE"):
             self._key_log = KeyLog(path)
@@ -45,21 +59,33 @@ class TlsSettings:
             observer.note("ALPN: offers " + ",".join(name.decode() for name in self._tls.alpn))
         return TlsClient(self._tls, server_name)
 
-    def on_event(self, observer: Observer) -> Callable[[Event], None]:
+    def on_event(self, connection: Connection) -> Callable[[Event], None]:
         """Return what takes the events of a connection that are no data."""
-        shown = [self._config.insecure]
+        is_first = not self._config.insecure
 
         def take(event: Event) -> None:
+            nonlocal is_first
+            observer = connection.observer
+            if isinstance(event, TicketReceived):
+                if connection.route in self._ticketed:
+                    observer.note("old SSL session ID is stale, removing")
+                self._ticketed.add(connection.route)
             if not isinstance(event, MessageTraced):
                 return
             way = "OUT" if event.outgoing else "IN"
+            observer.tls_message(event.outgoing, RECORD_HEADER)
             observer.note(f"TLSv1.3 ({way}), {event.content}, {event.name} ({event.number}):")
             observer.tls_message(event.outgoing, event.length)
-            if not shown[0]:
-                shown[0] = True
+            if is_first:
+                is_first = False
                 self._note_trust(observer)
 
         return take
+
+    @staticmethod
+    def on_data(connection: Connection) -> Callable[[bool], None]:
+        """Return what `-v` shows of records with data: their headers, as OpenSSL lets curl see them."""
+        return lambda outgoing: connection.observer.tls_message(outgoing, RECORD_HEADER)
 
     def completed(self, connection: Connection, observer: Observer) -> None:
         """Say what was agreed, and check the pinned key."""
@@ -71,7 +97,8 @@ class TlsSettings:
         elif not self._config.no_alpn:
             observer.note("ALPN: server did not agree on a protocol. Uses default.")
         if done.peer_certificate is not None and observer.traces_tls:
-            self._note_certificate(connection.route.host, done.peer_certificate, done.verified_path, observer)
+            self._note_certificate(connection.route.host, done, done.peer_certificate, observer)
+        observer.note("using HTTP/1.1" if done.alpn is not None else "using HTTP/1.x")
         if self._config.pinnedpubkey is not None:
             if done.peer_certificate is None or not is_pinned(
                 self._config.pinnedpubkey, done.peer_certificate.key_der
@@ -124,10 +151,11 @@ class TlsSettings:
         observer.note(f" CApath: {config.capath or SYSTEM_CAPATH}")
 
     def _note_certificate(
-        self, host: str, leaf: Certificate, path: VerifiedPath | None, observer: Observer
+        self, host: str, done: HandshakeCompleted, leaf: Certificate, observer: Observer
     ) -> None:
         from tls.der import time_text
 
+        path = done.verified_path
         observer.note("Server certificate:")
         observer.note(f" subject: {leaf.subject}")
         observer.note(f" start date: {time_text(leaf.not_before)}")
@@ -142,7 +170,20 @@ class TlsSettings:
         if path is not None:
             observer.note(" SSL certificate verify ok.")
         else:
-            observer.note(" SSL certificate verify result: not checked (-k), continuing anyway.")
+            self._note_unverified(host, done, observer)
+
+    def _note_unverified(self, host: str, done: HandshakeCompleted, observer: Observer) -> None:
+        """With -k: what a check would have said."""
+        self._trust = self._trust or self._open_trust()
+        try:
+            self._verify([Certificate.parse(der) for der in done.peer_chain], host)
+        except CertificateError as error:
+            text = error.openssl_text or str(error)
+            if not text.endswith("mismatch"):  # curl looks at names apart from this
+                code = OPENSSL_CODES.get(text, 1)
+                observer.note(f" SSL certificate verify result: {text} ({code}), continuing anyway.")
+                return
+        observer.note(" SSL certificate verify ok.")
 
 
 class KeyLog:

@@ -16,13 +16,21 @@ class TlsStream:
     """TLS over another stream: plain octets in and out, records below.
 
     What the protocol has to say of itself, a handshake message or a ticket,
-    goes to `on_event` as it comes.
+    goes to `on_event` as it comes; `on_data` hears of octets that go out
+    (True) or come in.
     """
 
-    def __init__(self, lower: ByteStream, client: TlsClient, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        lower: ByteStream,
+        client: TlsClient,
+        on_event: Callable[[Event], None],
+        on_data: Callable[[bool], None] | None = None,
+    ) -> None:
         self.lower = lower
         self.client = client
         self._on_event = on_event
+        self._on_data = on_data
         self._at_eof = False
         self._is_closed = False
         self._flushing = False
@@ -48,6 +56,8 @@ class TlsStream:
         while not self._at_eof:
             event = await self._next_event(deadline)
             if type(event) is ApplicationData:
+                if self._on_data is not None:
+                    self._on_data(False)
                 return event.data
             if event is None:
                 await self._flush(deadline)
@@ -59,8 +69,9 @@ class TlsStream:
         return b""
 
     async def write(self, pieces: Sequence[Buffer], deadline: float | None) -> None:
-        for piece in pieces:
-            self.client.send_data(piece)
+        if self._on_data is not None:
+            self._on_data(True)
+        self.client.send_data(*pieces)
         await self._flush(deadline)
 
     async def close(self, deadline: float | None) -> None:
@@ -68,6 +79,9 @@ class TlsStream:
             return
         self._is_closed = True
         self.client.close()
+        while (event := self.client.next_event()) is not None:
+            if not isinstance(event, ApplicationData | CloseNotifyReceived):
+                self._on_event(event)
         try:
             await self._flush(deadline)
         finally:

@@ -42,6 +42,8 @@ class Transfer:
         self.body = self.first_body = body
         self.content_type = self.first_content_type = content_type
         self.extra_headers: list[str] = []
+        self.word: str | None = None
+        """The method as it is sent, where it is not `method`; a redirect that makes a GET forgets it."""
         self.observer = observer or Observer()
         self.cookies = cookies
         self.resume_from = 0

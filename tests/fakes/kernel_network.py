@@ -41,8 +41,9 @@ class KernelNetwork:
         try:
             while not task.is_done:
                 with self._lock:
+                    self._scheduler.run_ready()
                     if not task.is_done:
-                        self._turn()
+                        self._wait()
         except BaseException:
             task.cancel()
             raise
@@ -93,9 +94,8 @@ class KernelNetwork:
         stream.local = (IpAddress.parse(own[0]), own[1])
         return stream
 
-    def _turn(self) -> None:
+    def _wait(self) -> None:
         scheduler = self._scheduler
-        scheduler.run_ready()
         wait: float | None = 0.05
         deadline = scheduler.next_timeout()
         if scheduler.has_ready:

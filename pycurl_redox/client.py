@@ -1,0 +1,369 @@
+"""The library: requests with connections kept, from one thread or several, one at a time or many.
+
+    with Client() as client:
+        print(client.get("https://example.org/").text)
+        for response in client.map(urls):
+            ...
+
+A call runs a coroutine on the network's loop, on the caller's thread.  The
+coroutines themselves are `request_async` and `stream_async`; `gather` runs
+several of them side by side.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
+
+from pycurl_redox import errors
+from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_DIGEST, OperationConfig
+from pycurl_redox.fetch import Fetcher, Incoming
+from pycurl_redox.pool import Pool
+from pycurl_redox.response import Response
+from pycurl_redox.routing import Routing
+from pycurl_redox.stream import Buffer
+from pycurl_redox.transfer import Transfer
+from pycurl_redox.upload import BytesBody, FileBody, IterableBody
+from pycurl_redox.url import Url, parse_url, quote
+from tcpip.scheduler import Signal
+
+if TYPE_CHECKING:
+    from pycurl_redox.cookies import CookieJar
+    from pycurl_redox.dial import NetworkLike
+    from pycurl_redox.http1 import Body
+    from pycurl_redox.tls_settings import TlsSettings
+
+T = TypeVar("T")
+Data = Buffer | str | BinaryIO | Iterable[Buffer] | Mapping[str, str] | None
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+MAX_CONNECTIONS = 100
+"""Transfers of `map` that are on their way at once."""
+MAX_CONTENT = 4 << 30
+"""Octets of a body that is returned whole; longer ones are read with `stream`."""
+
+REQUEST_OPTIONS = ("params", "headers", "data", "json", "timeout")
+
+_AUTH = {"basic": AUTH_BASIC, "digest": AUTH_DIGEST, "any": AUTH_ANY}
+
+
+class Client:
+    """Connections, cookies and settings for many requests.
+
+    `connect_timeout` bounds name, TCP and TLS together, `read_timeout` each
+    wait for octets, `timeout` the whole of a request; None is no bound.
+    `verify` False accepts any certificate; `cacert` names a file to trust.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: NetworkLike | None = None,
+        nic: str = "user",
+        connect_timeout: float | None = CONNECT_TIMEOUT,
+        read_timeout: float | None = READ_TIMEOUT,
+        timeout: float | None = None,
+        verify: bool = True,
+        cacert: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        auth_method: str = "basic",
+        follow_redirects: bool = True,
+        max_redirects: int = 20,
+        proxy: str | None = None,
+        family: int = 0,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        self._owns_network = network is None
+        self._network = network
+        self._nic = nic
+        self.read_timeout = read_timeout
+        self.headers = dict(headers or {})
+        self.max_connections = max_connections
+        self._pool = Pool(max_connections)
+        self._cookies: CookieJar | None = None
+        self._fetchers: tuple[OperationConfig, Fetcher] | None = None
+        config = self._config = OperationConfig()
+        config.connect_timeout = connect_timeout
+        config.max_time = timeout
+        config.insecure = not verify
+        config.cacert = cacert
+        config.location = follow_redirects
+        config.max_redirs = max_redirects
+        config.proxy = proxy
+        config.ip_version = family
+        config.compressed = True
+        if auth is not None:
+            config.user = f"{auth[0]}:{auth[1]}"
+            config.auth = _AUTH[auth_method]
+
+    # ---- one request
+
+    def request(self, method: str, url: str, **options: Any) -> Response:
+        """Send a request and return the response with its body; `FetchError` when there is none.
+
+        `params`, `headers`, `data` (octets, text, a form as a mapping, a file
+        or an iterable of octets), `json`, `timeout`.
+        """
+        return self.network.run(self.request_async(method, url, **options))
+
+    def get(self, url: str, **options: Any) -> Response:
+        return self.request("GET", url, **options)
+
+    def head(self, url: str, **options: Any) -> Response:
+        return self.request("HEAD", url, **options)
+
+    def post(self, url: str, **options: Any) -> Response:
+        return self.request("POST", url, **options)
+
+    def put(self, url: str, **options: Any) -> Response:
+        return self.request("PUT", url, **options)
+
+    def patch(self, url: str, **options: Any) -> Response:
+        return self.request("PATCH", url, **options)
+
+    def delete(self, url: str, **options: Any) -> Response:
+        return self.request("DELETE", url, **options)
+
+    def stream(self, method: str, url: str, **options: Any) -> StreamedResponse:
+        """Send a request and return the response as soon as its head is in; use it in a `with`."""
+        return self.network.run(self.stream_async(method, url, **options))
+
+    # ---- many requests
+
+    def map(self, urls: Iterable[str], **options: Any) -> Iterator[Response]:
+        """Get all these URLs on this thread, `max_connections` at once; responses in their order."""
+        return iter(self.gather(self.request_async("GET", url, **options) for url in urls))
+
+    def gather(self, coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        """Run coroutines of this client side by side; the first error ends them all."""
+        return self.network.run(self._gather(list(coroutines)))
+
+    async def _gather(self, coroutines: list[Coroutine[Any, Any, T]]) -> list[T]:
+        network, results, left = self.network, {}, iter(enumerate(coroutines))
+        failure: list[BaseException] = []
+        finished = Signal()
+        working = 0
+
+        async def work() -> None:
+            nonlocal working
+            try:
+                for number, coroutine in left:
+                    results[number] = await coroutine
+            except BaseException as error:
+                failure.append(error)
+                raise
+            finally:
+                working -= 1
+                finished.fire()
+
+        tasks = [network.spawn(work()) for _ in range(min(len(coroutines), self.max_connections))]
+        working = len(tasks)
+        try:
+            while working and not failure:
+                await finished.wait(None)
+        finally:
+            for task in tasks:
+                task.cancel()
+            for coroutine in coroutines:
+                coroutine.close()
+        if failure:
+            raise failure[0]
+        return [results[number] for number in range(len(coroutines))]
+
+    # ---- coroutines
+
+    async def request_async(self, method: str, url: str, **options: Any) -> Response:
+        """`request`, for a coroutine of the same network."""
+        incoming, response = await self._start(method, url, **options)
+        chunks: list[bytes] = []
+        length = 0
+        try:
+            while len(chunk := await incoming.read()):
+                length += len(chunk)
+                if length > MAX_CONTENT:
+                    raise errors.FileSizeExceededError(f"body: over {MAX_CONTENT} octets; use stream")
+                chunks.append(bytes(chunk))
+        finally:
+            incoming.close()
+        response.content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return response
+
+    async def stream_async(self, method: str, url: str, **options: Any) -> StreamedResponse:
+        """`stream`, for a coroutine of the same network."""
+        incoming, response = await self._start(method, url, **options)
+        return StreamedResponse(self, response, incoming)
+
+    async def _start(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        data: Data = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> tuple[Incoming, Response]:
+        config, fetcher = self._settings(timeout)
+        parsed = parse_url(url, default_scheme="http")
+        if params:
+            parsed = _with_query(parsed, params)
+        merged = {**self.headers, **(headers or {})}
+        names = {name.lower(): name for name in merged}
+        length = merged.pop(names["content-length"]) if "content-length" in names else None
+        body, content_type = _body(data, json, length)
+        if content_type is not None and "content-type" not in names:
+            merged["Content-Type"] = content_type
+        kind = "HEAD" if method == "HEAD" else "GET"
+        if body is not None:
+            kind = "POST" if method == "POST" else "PUT"
+        transfer = Transfer(config, parsed, kind, body=body)
+        transfer.word = method
+        transfer.read_timeout = self.read_timeout
+        transfer.cookies = self._jar()
+        transfer.extra_headers = ["Expect:"] if "expect" not in names else []
+        transfer.extra_headers += _header_lines(merged)
+        incoming = await fetcher.fetch(transfer)
+        heads = transfer.result.heads
+        return incoming, Response(transfer, incoming.head, heads[:-1], b"")
+
+    # ---- what is shared
+
+    @property
+    def network(self) -> NetworkLike:
+        """Brought up by the first request, unless it was given."""
+        if self._network is None:
+            from pycurl_redox.network import open_network
+
+            self._network = open_network(self._nic)
+        return self._network
+
+    def _settings(self, timeout: float | None) -> tuple[OperationConfig, Fetcher]:
+        if self._fetchers is None:
+            routing = Routing(self._config, os.environ, lambda text: None)
+            self._fetchers = self._config, Fetcher(self.network, self._pool, routing, self._make_tls)
+        config, fetcher = self._fetchers
+        if timeout is not None and timeout != config.max_time:
+            config = _changed(config, max_time=timeout)
+        return config, fetcher
+
+    def _make_tls(self) -> TlsSettings:
+        from pycurl_redox.tls_settings import TlsSettings
+
+        return TlsSettings(self._config, os.environ)
+
+    def _jar(self) -> CookieJar:
+        if self._cookies is None:
+            from pycurl_redox.cookies import CookieJar
+
+            self._cookies = CookieJar()
+        return self._cookies
+
+    def close(self) -> None:
+        """End the connections in order; and the network, if it is ours."""
+        network = self._network
+        if network is None:
+            return
+        if self._fetchers is not None:
+            network.run(self._fetchers[1].close())
+        if self._owns_network:
+            self._network = None
+            network.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class StreamedResponse:
+    """A response whose body is read piece by piece."""
+
+    def __init__(self, client: Client, response: Response, incoming: Incoming) -> None:
+        self._client = client
+        self._incoming = incoming
+        self.response = response
+        self.status = response.status
+        self.headers = response.headers
+        self.url = response.url
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Go through the body as it arrives."""
+        run = self._client.network.run
+        while len(chunk := run(self._incoming.read())):
+            yield bytes(chunk)
+
+    async def read_async(self) -> Buffer:
+        """Return the next piece, empty at the end; good until the next call."""
+        return await self._incoming.read()
+
+    def read(self) -> bytes:
+        """Return all that is left."""
+        return b"".join(self.iter_bytes())
+
+    def close(self) -> None:
+        """Leave the rest unread; the connection is given up with it."""
+        self._incoming.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _body(data: Data, json: Any, length: str | None) -> tuple[Body | None, str | None]:
+    if json is not None:
+        import json as json_module
+
+        return BytesBody(json_module.dumps(json).encode()), "application/json"
+    if data is None:
+        return None, None
+    if isinstance(data, str):
+        return BytesBody(data.encode()), None
+    if isinstance(data, bytes | bytearray | memoryview):
+        return BytesBody(data), None
+    if isinstance(data, Mapping):
+        form = "&".join(f"{quote(k.encode())}={quote(str(v).encode())}" for k, v in data.items())
+        return BytesBody(form.encode()), "application/x-www-form-urlencoded"
+    if hasattr(data, "fileno") and hasattr(data, "read"):
+        return _file_body(data), None
+    return IterableBody(data, int(length) if length is not None else None), None
+
+
+def _file_body(file: Any) -> FileBody:
+    """A file from where it stands; a pipe has no length."""
+    try:
+        start = file.tell()
+        return FileBody(file, os.fstat(file.fileno()).st_size - start, start)
+    except OSError:
+        return FileBody(file, None)
+
+
+def _with_query(url: Url, params: Mapping[str, str]) -> Url:
+    added = "&".join(f"{quote(k.encode())}={quote(str(v).encode())}" for k, v in params.items())
+    return url._replace(query=f"{url.query}&{added}" if url.query else added)
+
+
+def _header_lines(headers: Mapping[str, str]) -> list[str]:
+    lines = []
+    for name, value in headers.items():
+        if any(letter in name + value for letter in "\r\n\0") or ":" in name:
+            raise errors.UsageError(f"header {name!r}: a line end or NUL in it", 43)
+        lines.append(f"{name}: {value}" if value else f"{name};")
+    return lines
+
+
+def _changed(config: OperationConfig, **fields: Any) -> OperationConfig:
+    changed = OperationConfig()
+    changed.__dict__.update(config.__dict__, **fields)
+    return changed
