@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 Buffer = bytes | bytearray | memoryview
 TAG_SIZE = 16
 HASH_SIZES = {"sha256": 32, "sha384": 48}
+_HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384}
 
 AuthenticationError = InvalidTag
 
@@ -82,17 +83,17 @@ CIPHER_SUITES = {
 
 def new_hash(hash_name: str) -> _Hash:
     """Begin a hash."""
-    return hashlib.new(hash_name)
+    return _HASHES[hash_name]()
 
 
 def digest(hash_name: str, data: bytes) -> bytes:
     """Hash octets at once."""
-    return hashlib.new(hash_name, data).digest()
+    return _HASHES[hash_name](data).digest()
 
 
 def empty_digest(hash_name: str) -> bytes:
     """The hash of nothing, a fixed input of the key schedule."""
-    return hashlib.new(hash_name).digest()
+    return _HASHES[hash_name]().digest()
 
 
 def hmac_digest(hash_name: str, key: bytes, data: bytes) -> bytes:
