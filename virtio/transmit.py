@@ -120,7 +120,7 @@ class TransmitSide:
 
     def _check(self, length: int, csum_start: int, csum_offset: int, gso_type: int, gso_size: int) -> None:
         """Hold the caller to what was negotiated, before any buffer is taken."""
-        needed = spec.VIRTIO_NET_F_CSUM
+        needed = spec.VIRTIO_NET_F_CSUM if csum_offset or gso_type else 0
         if gso_type:
             needed |= _GSO_FEATURES.get(gso_type, -1)
         if needed & ~self._features:
