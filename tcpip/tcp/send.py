@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcpip.seqnum import MASK
 from tcpip.tcp.send_buffer import Buffer
-from tcpip.tcp.states import SENDING, State
+from tcpip.tcp.states import RECEIVING, SENDING, State
 from tcpip.wire import tcp
 from tcpip.wire.tcp import ACK, FIN, PSH, SYN
 
@@ -135,8 +135,10 @@ def _fin(c: TcpConnection, now: float) -> SegmentOut:
 
 
 def _note_sent(c: TcpConnection, now: float, end: int) -> None:
-    c.snd_nxt = max(c.snd_nxt, end)
-    c.snd_max = max(c.snd_max, end)
+    if end > c.snd_nxt:
+        c.snd_nxt = end
+    if end > c.snd_max:
+        c.snd_max = end
     c.last_sent = now
     if c.rto_deadline == NEVER:
         c.rto_deadline = now + c.rto.rto
@@ -343,13 +345,14 @@ def _advertise(c: TcpConnection) -> int:
 
 def is_window_update_due(c: TcpConnection) -> bool:
     """The reader has made room that the peer should hear of without waiting for its next segment."""
-    if c.remote_fin is not None or c.state not in (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2):
-        return False
     size = c.config.receive_buffer
-    if c.rcv_scale <= 0:
-        size = min(size, MAX_WINDOW)
     left = c.rcv_adv - c.rcv_nxt
-    gain = min(c.rcv_nxt + size - c.readable, c.rcv_nxt + (MAX_WINDOW << max(c.rcv_scale, 0))) - c.rcv_adv
+    if left >= 2 * c.mss and size - c.readable - left < size // 4:
+        return False  # nearly every time
+    if c.remote_fin is not None or c.state not in RECEIVING:
+        return False
+    limit = MAX_WINDOW << max(c.rcv_scale, 0)
+    gain = min(size - c.readable, limit) - left
     if gain < min(size // 2, c.mss):
         return False
-    return gain >= size // 4 or left < 2 * c.mss
+    return left < 2 * c.mss or gain >= min(size, limit) // 4
