@@ -141,9 +141,9 @@ class IpLayer:
 
     def route_to(self, destination: IpAddress) -> Route:
         """Look up the way; UnreachableError when there is none."""
+        if destination.is_multicast or destination.is_broadcast:
+            return Route(IpNetwork(destination, destination.bits), self.interface.name)
         route = self.routes.lookup(destination)
-        if route is None and (destination.is_multicast or destination.is_broadcast):
-            route = Route(IpNetwork(destination, destination.bits), self.interface.name)
         if route is None:
             self._counters.drop(DropReason.NO_ROUTE)
             raise UnreachableError(f"IPv{destination.version}: no route to {destination}")
@@ -268,6 +268,7 @@ class IpLayer:
             or source.is_broadcast
             or source.is_loopback
             or destination.is_loopback
+            or (source.is_unspecified and packet.protocol != ICMPV6)  # which probes addresses so
             or (interface.find(source) is not None and not _is_neighbor_message(packet))  # land, and its kin
             or interface.is_group(source)
         ):

@@ -208,7 +208,18 @@ def test_no_error_answers_an_error_a_fragment_or_a_group():
 
 @pytest.mark.parametrize(
     "source",
-    ["127.0.0.1", "255.255.255.255", "224.0.0.5", "10.0.2.255", "10.0.2.15", "::1", "ff02::1", "fd00::15"],
+    [
+        "0.0.0.0",
+        "::",
+        "127.0.0.1",
+        "255.255.255.255",
+        "224.0.0.5",
+        "10.0.2.255",
+        "10.0.2.15",
+        "::1",
+        "ff02::1",
+        "fd00::15",
+    ],
 )
 def test_martians_are_dropped(source):
     made = lone()
@@ -319,3 +330,20 @@ def test_the_link_local_address_is_made_from_the_mac():
     made = autoconfigured()
     addresses = [a["address"] for i in made.stack.info()["interfaces"] for a in i["addresses"]]
     assert LINK_LOCAL in addresses
+
+
+@pytest.mark.parametrize(
+    ("destination", "mac"),
+    [
+        ("255.255.255.255", "ffffffffffff"),
+        ("10.0.2.255", "ffffffffffff"),
+        ("224.0.0.251", "01005e0000fb"),
+        ("ff02::fb", "3333000000fb"),
+    ],
+)
+def test_a_datagram_to_a_group_stays_on_the_link(destination, mac):
+    gateways = (PEER4, PEER6)
+    made = lone(gateways=gateways)
+    made.stack.udp_open().send_datagram(b"x", IpAddress.parse(destination), 5353, made.now)
+    (frame,) = made.poll()
+    check(frame, ethernet(destination=bytes.fromhex(mac)), ip(destination=destination))
