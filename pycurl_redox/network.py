@@ -25,7 +25,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tcpip.clock import wall_clock
-from tcpip.errors import AddressError
+from tcpip.errors import AddressError, TimedOutError
 from tcpip.host import Host
 from tcpip.scheduler import Task
 from tcpip.sockets import EchoSocket, TcpStream, connect
@@ -286,13 +286,12 @@ class Network:
     async def _configured(self, version: int, deadline: float | None) -> None:
         timeout = CONFIGURE_TIMEOUT if version == 4 else ADVERTISEMENT_TIMEOUT
         until = self.now() + timeout
-        if deadline is not None and deadline < until:
-            until = deadline
-        if not await self.host.configured(version, until):
-            how = "DHCP did not answer" if version == 4 else "no router advertised a prefix"
-            raise AddressError(
-                f"IPv{version}: no address on {self.nic.kind} {self.nic.name}".rstrip() + f": {how}"
-            )
+        is_short = deadline is not None and deadline < until
+        if await self.host.configured(version, deadline if is_short else until):
+            return
+        how = "DHCP did not answer" if version == 4 else "no router advertised a prefix"
+        message = f"IPv{version}: no address on {self.nic.kind} {self.nic.name}".rstrip() + f": {how}"
+        raise TimedOutError(message) if is_short else AddressError(message)
 
     async def _connect_to_own_machine(
         self, address: IpAddress, port: int, deadline: float | None
