@@ -184,8 +184,11 @@ def _referer(parser: Parser, value: str | None, toggle: bool) -> None:
 
 def _range(parser: Parser, value: str | None, toggle: bool) -> None:
     value = value or ""
-    if value[:1].isdigit() and "-" not in value:
-        digits = value[: len(value) - len(value.lstrip("0123456789"))]
+    if value[:1] and value[0] in "0123456789" and "-" not in value:
+        digits = value[: len(value) - len(value.lstrip("0123456789"))].lstrip("0") or "0"
+        if len(digits) > 19 or int(digits) > 2**63 - 1:
+            parser.warn("unsupported range point")
+            raise OptionError(_BADLY_USED)
         parser.warn("A specified range MUST include at least one dash (-). Appending one for you!")
         parser.operation.range = f"{int(digits)}-"
         return

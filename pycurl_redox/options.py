@@ -238,9 +238,11 @@ class Parser:
         if factor is None:
             self.warn(f"unsupported {what} unit. Use G, M, K or B!")
             raise OptionError("is badly used here")
-        if int(text[:digits][:30]) * factor > _LONG_MAX:
+        # Leading zeros do not count; what is longer than a number can be is not converted at all.
+        number = text[:digits].lstrip("0") or "0"
+        if len(number) > 19 or int(number) * factor > _LONG_MAX:
             raise OptionError("too large number")
-        return int(text[:digits]) * factor
+        return int(number) * factor
 
 
 def _find_short(letter: str) -> Row:

@@ -97,6 +97,7 @@ def test_what_cannot_be_taken_is_refused_in_curls_words(arguments, reason, exit_
     [
         (["--limit-rate", "1x"], "Warning: unsupported rate unit. Use G, M, K or B!\n"),
         (["--max-filesize", "q"], "Warning: invalid number specified for max-filesize\n"),
+        (["-r", "9" * 5000], "Warning: unsupported range point\n"),
         (["-F", "a"], "Warning: Illegally formatted input field!\n"),
         (["--rate", "5/x"], "curl: unsupported --rate unit\n"),
         (["-f", "--fail-with-body"], "curl: You must select either --fail or --fail-with-body, not both.\n"),
@@ -194,6 +195,7 @@ def test_sizes_seconds_and_times_are_converted():
     config = operation(
         "--limit-rate", "10k", "--max-filesize", "2M", "-z", "-1 jan 2000", "-y", "5", "-C", "-"
     )
+    assert operation("--max-filesize", "0" * 5000 + "1k").max_filesize == 1024
     assert (config.limit_rate, config.max_filesize) == (10240, 2 * 1024**2)
     assert (config.time_condition, config.condition_time) == ("if-unmodified-since", 946684800)
     assert (config.speed_time, config.speed_limit, config.continue_at) == (5, 1, -1)
