@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -33,7 +34,7 @@ def outcome(client: TlsClient) -> tuple[list[object], str | None]:
 def fed(server: ScriptedTlsServer, octets: bytes, cuts: list[int]) -> tuple[list[object], str | None]:
     seen: list[object] = []
     edges = [0, *sorted(cut % (len(octets) + 1) for cut in cuts), len(octets)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         if start == end:
             continue
         server.deliver(octets[start:end])

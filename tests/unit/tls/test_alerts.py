@@ -380,11 +380,9 @@ def test_a_certificate_that_may_not_sign_is_refused():
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
-    usage = dict.fromkeys(
-        "digital_signature content_commitment data_encipherment key_agreement key_cert_sign crl_sign "
-        "encipher_only decipher_only".split(),
-        False,
-    )
+    others = ("digital_signature", "content_commitment", "data_encipherment", "key_agreement")
+    rest = ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    usage = dict.fromkeys((*others, *rest), False)
     builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(x509.Name([]))
     builder = builder.public_key(key.public_key()).serial_number(1)
     builder = builder.not_valid_before(datetime.datetime(2020, 1, 1))
