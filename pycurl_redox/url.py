@@ -301,9 +301,10 @@ def _parse_host(text: str, *, has_scheme: bool) -> tuple[str, str, int | None]:
         return host, zone, _parse_port(after, has_scheme)
     name, colon, digits = text.partition(":")
     port = _parse_port(colon + digits, has_scheme)
-    if (address := normalize_ipv4(name)) is not None:
-        return address, "", port
     host = unquote(name).decode("utf-8", "surrogateescape") if "%" in name else name
+    # Decoded first, as later versions of curl do it: what looks like an address then, is one.
+    if (address := normalize_ipv4(host)) is not None:
+        return address, "", port
     if not host or not _NOT_IN_HOSTS.isdisjoint(host):
         raise UrlError(reason="Bad hostname")
     return host, "", port
