@@ -145,6 +145,17 @@ def test_a_frame_spread_over_buffers_that_lie_apart_is_joined():
         assert received(net) == [(large, 0, 0)]
 
 
+def test_a_reset_after_a_spread_frame_loses_no_buffer():
+    net, device, backend = bring_up(receive_buffer_size=2048)
+    before = net.info().receive.outstanding
+    backend.put(ethernet_frame(9000))
+    assert len(received(net)) == 1
+    device.need_reset("by order of the test")
+    net.service(1.0)
+    assert net.info().resets == 1
+    assert net.info().receive.outstanding == before
+
+
 def test_a_backend_without_room_keeps_its_frames_and_is_served_when_there_is_some():
     net, _, backend = bring_up(ring_size=4, features=spec.ALL_FEATURES & ~spec.OFFLOADS)
     frames = [ethernet_frame(60, fill=n) for n in range(10)]
