@@ -11,6 +11,7 @@ from tcpip.wire import icmpv4, icmpv6
 from tcpip.wire.address import IpAddress
 from tcpip.wire.icmpv4 import Icmpv4Message
 from tcpip.wire.icmpv6 import Icmpv6Message
+from tcpip.wire.ipv4 import Ipv4Packet
 from tests.fakes.bare_client import ACK, ALL_OFFLOADS, FIN, RST, SYN, BareClient, MemoryPort
 from tests.fakes.host_sockets import FakeHost
 
@@ -630,3 +631,34 @@ def test_a_keep_alive_is_answered():
     connection.emit(connection.snd_nxt - 1, ACK)
     client.turn()
     assert [(s.flags, s.ack) for s in connection.log[seen:]] == [(ACK, connection.snd_nxt)]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_tcp_behind_options_or_extension_headers_is_tcp_all_the_same(version):
+    """The fast path takes plain headers only; router alerts and destination options go another way."""
+    client, connection, socket = established(to=REMOTE if version == 4 else IpAddress.parse("2001:db8::7"))
+    frames = []
+    client.features = 0  # whole checksums
+    client.network, network = Recorder(frames), client.network
+    connection.emit(connection.snd_nxt, ACK, b"data")
+    client.network = network
+    frame = frames[0]
+    if version == 4:
+        octets = Ipv4Packet.parse(frame[14:])._replace(options=b"\x94\x04\0\0").build()
+    else:
+        length = (len(frame) - 54 + 8).to_bytes(2, "big")
+        octets = frame[14:18] + length + b"\x3c" + frame[21:54] + b"\x06\0\x01\x04\0\0\0\0" + frame[54:]
+    assert not socket.sent
+    client.send_frame(frame[:14] + octets)
+    client.turn()
+    assert socket.sent == b"data" and client.network.info().malformed == 0
+
+
+class Recorder:
+    """Takes frames and keeps them."""
+
+    def __init__(self, frames):
+        self.frames = frames
+
+    def transmit(self, pieces, header):
+        self.frames.append(b"".join(pieces))
