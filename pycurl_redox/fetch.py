@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from pycurl_redox import connection as connections
 from pycurl_redox import errors
+from pycurl_redox.compose import Credentials, compose, compose_connect, method_word
 from pycurl_redox.connection import Connection, Times
 from pycurl_redox.http1 import Head, Policy, Request, Response
 from pycurl_redox.pool import Pool, Route
-from pycurl_redox.request import Credentials, compose, compose_connect, method_word
 from pycurl_redox.stream import Buffer
 from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
 from tcpip.errors import PeerResetError, StackError, TimedOutError

@@ -27,6 +27,7 @@ Headers = list[tuple[bytes, bytes]]
 MAX_LINE = 100 * 1024  # curl's limit for one header line
 MAX_HEAD = 300 * 1024  # curl 8's limit for all heads of one response
 MAX_INTERIM = 64  # 1xx responses to one request
+HTTP1 = (b"1.1", b"1.0")
 CONTINUE_WAIT = 1.0  # seconds that curl waits for a 100
 INLINE_BODY = 64 * 1024  # a body up to this size goes out with the head
 UPLOAD_PIECE = 64 * 1024
@@ -270,14 +271,14 @@ class HttpConnection:
                 if end:
                     break
                 searched = max(0, len(received) - 3)
-                self._check_size(len(received))
+                self._check_size(received)
             data = await self.stream.read(deadline)
             if not len(data):
                 return self._head_cut_short(policy)
             received += data
         raw = bytes(received[:end])
         del received[:end]
-        self._check_size(end)
+        self._check_size(raw)
         self._head_octets += end
         try:
             head = _parse_head(machine, raw)
@@ -295,12 +296,13 @@ class HttpConnection:
         if good:
             self.observer.head_in(Head(b"", 0, b"", [], raw[:good]))
 
-    def _check_size(self, octets: int) -> None:
+    def _check_size(self, block: bytes | bytearray) -> None:
+        octets = len(block)
         if self._head_octets + octets > MAX_HEAD:
             raise errors.ReceiveFailedError(
                 f"Too large response headers: {self._head_octets + octets} > {MAX_HEAD}"
             )
-        if octets > MAX_LINE and max(map(len, self.received.split(b"\n"))) > MAX_LINE:
+        if octets > MAX_LINE and max(map(len, block.split(b"\n"))) > MAX_LINE:
             raise errors.TooLargeError()
 
     def _http09(self, policy: Policy) -> Head:
@@ -567,7 +569,7 @@ def _parse_head(machine: h11.Connection, raw: bytes) -> Head:
     try:
         machine.receive_data(raw)
         event = machine.next_event()
-        if isinstance(event, h11.Response | h11.InformationalResponse):
+        if isinstance(event, h11.Response | h11.InformationalResponse) and event.http_version in HTTP1:
             return Head(event.http_version, event.status_code, event.reason, list(event.headers), raw)
     except h11.RemoteProtocolError:
         pass

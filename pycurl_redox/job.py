@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 from pycurl_redox import errors
+from pycurl_redox.compose import FORM_URLENCODED
 from pycurl_redox.method import method_note, settle_method
 from pycurl_redox.output import FileNotOpenError, Output
 from pycurl_redox.reporter import Reporter
-from pycurl_redox.request import FORM_URLENCODED
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody

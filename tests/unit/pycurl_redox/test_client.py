@@ -1,0 +1,147 @@
+"""The library, over scripted connections."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+import pycurl_redox
+from pycurl_redox import Client, errors
+from tests.fakes.memory_network import SILENCE, MemoryNetwork, Script
+
+
+def reply(body: bytes = b"", *headers: str, status: int = 200) -> bytes:
+    lines = [f"HTTP/1.1 {status} Fine", *headers, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def client_on(*scripts: Script | None, **settings: object) -> tuple[Client, MemoryNetwork]:
+    network = MemoryNetwork(*scripts)
+    return Client(network=network, **settings), network  # type: ignore[arg-type]
+
+
+def test_a_response_has_all_that_came() -> None:
+    client, _ = client_on(
+        [reply('{"a": "ü"}'.encode(), "Content-Type: application/json", "X-A: 1", "x-a: 2")]
+    )
+    response = client.get("http://a.test/?q")
+    assert (response.status, response.reason, response.ok) == (200, "Fine", True)
+    assert response.json() == {"a": "ü"} and response.text == '{"a": "ü"}'
+    assert response.headers["X-a"] == "1, 2" and response.headers.values_of("X-A") == ["1", "2"]
+    assert response.url == "http://a.test/?q" and response.tls is None and response.certificate is None
+    assert response.remote == ("192.0.2.1", 80)
+
+
+def test_text_follows_the_charset() -> None:
+    client, _ = client_on([reply(b"\xe9", "Content-Type: text/plain; charset=latin-1")])
+    assert client.get("http://a.test/").text == "é"
+
+
+def test_an_unknown_charset_is_read_as_utf8() -> None:
+    client, _ = client_on([reply(b"\xe9", "Content-Type: text/plain; charset=none-such")])
+    assert client.get("http://a.test/").text == "\ufffd"
+
+
+def test_redirects_are_followed_and_remembered() -> None:
+    client, _ = client_on([reply(b"", "Location: /y", status=301), reply(b"there")])
+    response = client.get("http://a.test/x")
+    assert response.content == b"there" and response.url == "http://a.test/y"
+    assert [status for status, _ in response.history] == [301]
+
+
+def test_connections_are_kept_and_closed_with_the_client() -> None:
+    client, network = client_on([reply(b"1"), reply(b"2"), b""])
+    with client:
+        client.get("http://a.test/")
+        client.get("http://a.test/")
+    assert len(network.streams) == 1 and network.streams[0].is_closed
+    assert not network.is_closed  # it was given, and is the giver's
+
+
+@pytest.mark.parametrize(
+    ("data", "sent", "content_type"),
+    [
+        (b"octets", b"octets", None),
+        ("text", b"text", None),
+        ({"a": "b c"}, b"a=b%20c", b"application/x-www-form-urlencoded"),
+        (iter([b"ab", b"c"]), b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", None),
+    ],
+)
+def test_bodies_of_all_kinds_go_out(data: object, sent: bytes, content_type: bytes | None) -> None:
+    client, network = client_on([reply()])
+    client.post("http://a.test/", data=data)
+    head, _, body = bytes(network.streams[0].sent).partition(b"\r\n\r\n")
+    assert body == sent and b"Expect" not in head
+    assert content_type is None or b"Content-Type: " + content_type in head
+
+
+def test_json_goes_out_with_its_type_whatever_the_method() -> None:
+    client, network = client_on([reply()])
+    client.patch("http://a.test/", json={"a": 1})
+    sent = bytes(network.streams[0].sent)
+    assert sent.startswith(b"PATCH / HTTP/1.1") and sent.endswith(b'{"a": 1}')
+    assert b"Content-Type: application/json" in sent
+
+
+def test_an_iterable_with_a_length_is_sent_without_chunks() -> None:
+    client, network = client_on([reply()])
+    client.put("http://a.test/", data=iter([b"ab", b"cd"]), headers={"Content-Length": "4"})
+    assert bytes(network.streams[0].sent).endswith(b"Content-Length: 4\r\n\r\nabcd")
+
+
+def test_a_streamed_body_comes_piece_by_piece_and_may_be_left() -> None:
+    client, network = client_on([b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab", b"cd", b"ef"])
+    with client.stream("GET", "http://a.test/") as response:
+        assert response.status == 200
+        assert next(response.iter_bytes()) == b"ab"
+    assert network.streams[0].is_closed
+
+
+def test_many_fetches_keep_their_order_and_their_bound() -> None:
+    client, network = client_on(*[[reply(b"%d" % i)] for i in range(20)], max_connections=20)
+    assert sorted(r.text for r in client.map(["http://a.test/"] * 20)) == sorted(str(i) for i in range(20))
+    bounded, network = client_on([reply(b"x")] * 1, [reply(b"y")] * 1, max_connections=2)
+    assert len(list(bounded.map(["http://a.test/", "http://b.test/"]))) == 2
+    assert len(network.streams) == 2
+
+
+def test_the_first_failure_ends_all() -> None:
+    client, _ = client_on([SILENCE], None)
+    with pytest.raises(errors.ConnectFailedError):
+        client.map(["http://a.test/", "http://b.test/"])
+
+
+def test_a_read_timeout_is_for_each_wait_and_a_timeout_for_the_whole() -> None:
+    client, network = client_on([SILENCE], [SILENCE], read_timeout=2.0)
+    with pytest.raises(errors.OperationTimedOutError):
+        client.get("http://a.test/")
+    assert network.now() == 1002.0
+    with pytest.raises(errors.OperationTimedOutError):
+        client.get("http://a.test/", timeout=0.5)
+    assert network.now() == 1002.5
+
+
+@pytest.mark.parametrize("header", [{"A": "b\r\nC: d"}, {"A\r\n": "b"}, {"A:": "b"}])
+def test_a_header_cannot_smuggle_another(header: dict[str, str]) -> None:
+    client, network = client_on([reply()])
+    with pytest.raises(errors.UsageError):
+        client.get("http://a.test/", headers=header)
+    assert not network.streams
+
+
+def test_raise_for_status_and_the_module_functions() -> None:
+    client, _ = client_on([reply(status=404), reply(b"x")])
+    with pytest.raises(pycurl_redox.FetchError, match="404"):
+        pycurl_redox.get("http://a.test/", client=client).raise_for_status()
+
+
+def test_a_file_is_sent_from_where_it_stands(tmp_path: object) -> None:
+    path = tmp_path / "f"  # type: ignore[operator]
+    path.write_bytes(b"0123456789")
+    client, network = client_on([reply()])
+    with open(path, "rb") as file:
+        file.seek(4)
+        client.put("http://a.test/", data=file)
+    assert bytes(network.streams[0].sent).endswith(b"Content-Length: 6\r\n\r\n456789")
+    assert io.SEEK_SET == 0
