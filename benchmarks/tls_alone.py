@@ -1,6 +1,6 @@
 """TLS alone, in memory: records each way and the client's half of a handshake, beside Python's `ssl`.
 
-    python benchmarks/tls.py [--seconds 0.5]
+    python benchmarks/tls_alone.py [--seconds 0.5]
 
 Bulk: 64 records of 16 KiB a call, octets in and octets out, best of several
 rounds.  Handshake: only the time inside the client's calls counts; the server
@@ -10,6 +10,7 @@ is `ssl.MemoryBIO` for both, and both verify the chain, P-256 throughout.
 from __future__ import annotations
 
 import argparse
+import json
 import ssl
 import sys
 import time
@@ -174,31 +175,42 @@ class SslClient:
         return time.perf_counter() - begin
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each figure")
-    seconds = parser.parse_args().seconds
+def measure(seconds: float) -> dict[str, dict[str, float]]:
+    """Rows of figures; the chain of a handshake is verified."""
+    rows: dict[str, dict[str, float]] = {}
     peers = Peers(with_intermediate=False)
     gigabyte = len(CHUNK) / 1e9
-    print(f"{'records of 16 KiB':32} {'send GB/s':>10} {'receive GB/s':>13}")
     for code, name in CIPHER_SUITE_NAMES.items():
         client, server, _ = connect(peers.suite(code), peers)
         out = gigabyte / best(seconds, lambda client=client: send(client))
         into = gigabyte / best(seconds, lambda client=client, server=server: receive(client, server))
-        print(f"{name:32} {out:10.2f} {into:13.2f}")
+        rows[f"16 KiB records, {name}"] = {"send GB/s": out, "receive GB/s": into}
     other, server, _ = SslClient.connect(peers)
     out = gigabyte / best(seconds, other.send)
     into = gigabyte / best(seconds, lambda: other.receive(server))
-    print(f"{'ssl.MemoryBIO ' + other.tls.cipher()[0]:32} {out:10.2f} {into:13.2f}")
-    print(f"\n{'handshake, client half, chain verified':50} {'µs':>6} {'ssl':>6}")
+    rows[f"the same, ssl.MemoryBIO, {other.tls.cipher()[0]}"] = {"send GB/s": out, "receive GB/s": into}
     for with_intermediate in (False, True):
         peers = Peers(with_intermediate)
         chain = "leaf, intermediate, root" if with_intermediate else "leaf, root"
         theirs = best(2 * seconds, lambda peers=peers: SslClient.connect(peers)[2])
-        for label, groups in (("x25519", (X25519,)), ("both shares sent", (X25519MLKEM768, X25519))):
+        for label, groups in (("X25519", (X25519,)), ("hybrid offered too", (X25519MLKEM768, X25519))):
             config = peers.verified(groups)
             ours = best(2 * seconds, lambda config=config, peers=peers: connect(config, peers)[2])
-            print(f"{chain + ', ' + label:50} {ours * 1e6:6.0f} {theirs * 1e6:6.0f}")
+            rows[f"handshake, client half, {chain}, {label}"] = {"µs": ours * 1e6, "µs, ssl": theirs * 1e6}
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each figure")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    rows = measure(arguments.seconds)
+    if arguments.json:
+        print(json.dumps(rows))
+        return
+    for name, row in rows.items():
+        print(f"{name:60} " + "  ".join(f"{figure} {value:,.2f}" for figure, value in row.items()))
 
 
 if __name__ == "__main__":
