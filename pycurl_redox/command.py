@@ -209,6 +209,8 @@ class OperationSetup:
         self.command = command
         self.config = operation
         self.routing = Routing(operation, command.environment, command.warn)
+        self.dump_has_begun = False
+        """The file of -D holds a head already: the next one is added."""
         self._fetcher: Fetcher | None = None
         if operation.cookie_files or operation.cookie_jar is not None:
             self._load_cookies()

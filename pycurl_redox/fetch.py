@@ -463,7 +463,9 @@ class Incoming:
         config, head, result = self._session.transfer.config, self.head, self.result
         start = self._session.transfer.resume_from
         result.expected = self._response.content_length
-        if config.fail and head.status >= 400:
+        if b"*" in (head.header(b"content-range") or b""):
+            start = 0  # the server has said how long it is: no longer a resume, as curl has it
+        if config.fail and head.status >= 400 and not (start and head.status == 416):
             raise errors.http_returned(head.status)
         if start and self._session.transfer.method == "GET":
             if head.status == 416:

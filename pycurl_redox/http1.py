@@ -29,8 +29,7 @@ MAX_HEAD = 300 * 1024  # curl 8's limit for all heads of one response
 MAX_INTERIM = 64  # 1xx responses to one request
 HTTP1 = (b"1.1", b"1.0")
 CONTINUE_WAIT = 1.0  # seconds that curl waits for a 100
-INLINE_BODY = 64 * 1024  # a body up to this size goes out with the head
-UPLOAD_PIECE = 64 * 1024
+UPLOAD_PIECE = 256 * 1024
 
 
 class Body(Protocol):

@@ -213,7 +213,8 @@ class Job:
         if path == "-":
             return open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
         try:
-            return open(path, "wb", buffering=0)
+            begun, self.setup.dump_has_begun = self.setup.dump_has_begun, True
+            return open(path, "ab", buffering=0) if begun else open(path, "wb", buffering=0)
         except OSError:
             raise errors.WriteFailedError(f"Failed to open {path}") from None
 
