@@ -439,7 +439,7 @@ class ChunkedReader:
                 event = self._machine.next_event()
             except h11.RemoteProtocolError as error:
                 self._connection.is_reusable = False
-                raise errors.ReceiveFailedError(f"{error} in chunked-encoding") from error
+                raise errors.ReceiveFailedError(f"{_fault(error)} in chunked-encoding") from error
             if isinstance(event, h11.Data):
                 if not self._raw:
                     return event.data
@@ -575,6 +575,12 @@ def _parse_head(machine: h11.Connection, raw: bytes) -> Head:
     from pycurl_redox import http1_lenient
 
     return http1_lenient.parse_head(raw)
+
+
+def _fault(error: h11.RemoteProtocolError) -> str:
+    """curl's words; h11's would show octets, and as many as have come by chance."""
+    is_size = str(error).startswith("illegal chunk header")
+    return "Illegal or missing hexadecimal sequence" if is_size else "Malformed encoding found"
 
 
 def _machine_for_chunks() -> h11.Connection:
