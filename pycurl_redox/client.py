@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 
 from pycurl_redox import errors
 from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_DIGEST, OperationConfig
-from pycurl_redox.fetch import Fetcher, Incoming
+from pycurl_redox.fetch import Fetcher
+from pycurl_redox.incoming import Incoming
 from pycurl_redox.pool import Pool
 from pycurl_redox.response import Response
 from pycurl_redox.routing import Routing
@@ -32,7 +33,7 @@ from tcpip.scheduler import Signal
 if TYPE_CHECKING:
     from pycurl_redox.cookies import CookieJar
     from pycurl_redox.dial import NetworkLike
-    from pycurl_redox.http1 import Body
+    from pycurl_redox.message import Body
     from pycurl_redox.tls_settings import TlsSettings
 
 T = TypeVar("T")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
-from pycurl_redox.http1 import Headers, Request
+from pycurl_redox.message import Headers, Request
 from pycurl_redox.url import encode_text
 from pycurl_redox.version import USER_AGENT
 from tcpip.clock import wall_clock
 
 if TYPE_CHECKING:
     from pycurl_redox.config import OperationConfig
-    from pycurl_redox.http1 import Body
+    from pycurl_redox.message import Body
     from pycurl_redox.transfer import Transfer
 
 EXPECT_FROM = 1024 * 1024

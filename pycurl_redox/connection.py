@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pycurl_redox import dial, errors
-from pycurl_redox.http1 import HttpConnection, Observer
+from pycurl_redox.http1 import HttpConnection
+from pycurl_redox.message import Observer
 from pycurl_redox.pool import Route
 from tcpip.errors import ResolveError, StackError, TimedOutError
 from tcpip.wire.address import IpAddress

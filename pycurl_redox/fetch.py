@@ -11,31 +11,28 @@ nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pycurl_redox import connection as connections
 from pycurl_redox import errors
 from pycurl_redox.compose import Credentials, compose, compose_connect, method_word
 from pycurl_redox.connection import Connection, Times
-from pycurl_redox.http1 import Head, Policy, Request, Response
+from pycurl_redox.http1 import Response
+from pycurl_redox.incoming import Incoming, values_of
+from pycurl_redox.message import Head, Policy, Request
 from pycurl_redox.pool import Pool, Route
-from pycurl_redox.stream import Buffer
 from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
 from tcpip.errors import PeerResetError, StackError, TimedOutError
 
 if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
-    from pycurl_redox.decode import Decoder
     from pycurl_redox.dial import NetworkLike
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_settings import TlsSettings
 
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
-
-CLOSE_TIME = 1.0
-"""Seconds that a good-bye may take."""
 
 MAX_CHALLENGES = 10
 """Rounds of authentication on one URL; an honest server needs one, or two with a stale nonce."""
@@ -123,13 +120,13 @@ class Session:
             try:
                 response = await self._exchange(connection, request)
             except (errors.EmptyReplyError, PeerResetError) as error:
-                self._drop(connection)
+                self.drop(connection)
                 if is_fresh:
                     raise self._translated(error) from error
                 self.observer.note("Connection died, retrying a fresh connect (retry count: 1)")
                 self._rewind()
             except BaseException as error:
-                self._drop(connection)
+                self.drop(connection)
                 raise self._translated(error) from error
             else:
                 return connection, response
@@ -137,11 +134,11 @@ class Session:
     async def _exchange(self, connection: Connection, request: Request) -> Response:
         result, now = self.transfer.result, self.network.now
         connection.observer = self.observer
-        self._mark("pre_transfer")
+        self.mark("pre_transfer")
         response = await connection.exchange(
-            request, self.policy, self._read_deadline(), now, self.network.spawn
+            request, self.policy, self.read_deadline(), now, self.network.spawn
         )
-        self._mark("start_transfer")
+        self.mark("start_transfer")
         result.uploaded = connection.body_sent
         head = response.head
         result.heads.append(head)
@@ -161,7 +158,7 @@ class Session:
         from tcpip.clock import wall_clock
 
         jar.begin_response()
-        for value in _values(head, b"set-cookie"):
+        for value in values_of(head, b"set-cookie"):
             text = jar.receive(
                 value,
                 self.transfer.cookie_host(),
@@ -239,7 +236,7 @@ class Session:
         finally:
             result.name_lookup = (times.resolved or self.began) - self.began
         result.connects += 1
-        self._mark("connect")
+        self.mark("connect")
         self._note_connection(connection)
         try:
             if route.is_tunnel:
@@ -248,13 +245,13 @@ class Session:
                 await connections.secure(
                     connection, self.fetcher.tls, self.observer, times, self.network.now, deadline
                 )
-                self._mark("app_connect")
+                self.mark("app_connect")
         except BaseException as error:
             failure = self._translated(error)
             if isinstance(failure, errors.CertificateRefusedError):
                 self.observer.note(str(failure).partition("\n")[0])
             self.observer.transfer_ended()
-            self._drop(connection)
+            self.drop(connection)
             raise failure from error
         return connection
 
@@ -295,7 +292,7 @@ class Session:
 
     async def _again(self, connection: Connection, route: Route, deadline: float) -> Connection:
         """A proxy that closes after its challenge is dialled again."""
-        self._drop(connection)
+        self.drop(connection)
         return await connections.connect(
             self.network,
             route,
@@ -315,7 +312,7 @@ class Session:
         result.tls = connection.tls
         result.proxy_used = connection.route.proxy is not None
 
-    def _drop(self, connection: Connection) -> None:
+    def drop(self, connection: Connection) -> None:
         self.observer.note(f"Closing connection {connection.number}")
         connection.abort()
 
@@ -353,7 +350,7 @@ class Session:
     def _challenged(self, login: Authenticator | None, head: Head, name: bytes) -> bool:
         if login is None:
             return False
-        again = login.receive_challenges(_values(head, name))
+        again = login.receive_challenges(values_of(head, name))
         for text in login.notes:
             self.observer.note(text)
         login.notes.clear()
@@ -386,14 +383,14 @@ class Session:
         drained = connection.is_reusable
         if drained:
             try:
-                drained = await response.drain(self._read_deadline(), DRAIN_LIMIT)
+                drained = await response.drain(self.read_deadline(), DRAIN_LIMIT)
             except (errors.FetchError, StackError):
                 drained = False
         if drained and connection.is_reusable:
             self.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
             self.fetcher.pool.give(connection)
         else:
-            self._drop(connection)
+            self.drop(connection)
 
     def _rewind(self) -> None:
         body = self.transfer.body
@@ -405,13 +402,13 @@ class Session:
         try:
             incoming.check_head()
         except BaseException:
-            self._drop(connection)
+            self.drop(connection)
             raise
         return incoming
 
     # ---- time and blame
 
-    def _read_deadline(self) -> float | None:
+    def read_deadline(self) -> float | None:
         timeout = self.transfer.read_timeout
         return self._earliest(self.network.now() + timeout, self.deadline) if timeout else self.deadline
 
@@ -419,7 +416,7 @@ class Session:
     def _earliest(one: float, other: float | None) -> float:
         return one if other is None else min(one, other)
 
-    def _mark(self, step: str) -> None:
+    def mark(self, step: str) -> None:
         setattr(self.transfer.result, step, self.network.now() - self.began)
 
     def translated(self, error: BaseException) -> BaseException:
@@ -440,143 +437,3 @@ class Session:
         from pycurl_redox import tls_settings
 
         return tls_settings.translated(error)
-
-
-class Incoming:
-    """A final response: its head, and its body as the caller takes it."""
-
-    def __init__(self, session: Session, connection: Connection, response: Response) -> None:
-        self._session = session
-        self._connection = connection
-        self._response = response
-        self._decoder: Decoder | None = None
-        self._decoded: Iterator[Buffer] = iter(())
-        self._is_ignored = False
-        self._is_finished = False
-        self.head = response.head
-        self.is_unmet = False
-        """True when a time condition says that there is nothing new."""
-        self.result = session.transfer.result
-
-    def check_head(self) -> None:
-        """Find out from the head whether the body is wanted; FetchError when the transfer ends here."""
-        config, head, result = self._session.transfer.config, self.head, self.result
-        start = self._session.transfer.resume_from
-        result.expected = self._response.content_length
-        if b"*" in (head.header(b"content-range") or b""):
-            start = 0  # the server has said how long it is: no longer a resume, as curl has it
-        if config.fail and head.status >= 400 and not (start and head.status == 416):
-            raise errors.http_returned(head.status)
-        if start and self._session.transfer.method == "GET":
-            if head.status == 416:
-                self._is_ignored = True
-            elif _range_start(head) != start and result.expected == start:
-                self._session.observer.note("The entire document is already downloaded")
-                self._response.is_complete = True
-                self._connection.is_reusable = False
-            elif _range_start(head) != start:
-                raise errors.RangeError("HTTP server doesn't seem to support byte ranges. Cannot resume.")
-        if config.max_filesize and (result.expected or 0) > config.max_filesize:
-            raise errors.FileSizeExceededError("Maximum file size exceeded")
-        self.is_unmet = bool(config.time_condition) and head.status == 304
-        if config.time_condition and not config.range and head.status != 304:
-            self._check_time(config.time_condition, config.condition_time)
-        if not config.raw:
-            self._choose_decoder()
-
-    async def read(self) -> Buffer:
-        """Return the next octets, decoded, empty at the end; a view is good until the next call."""
-        if self._is_finished:
-            return b""
-        session = self._session
-        try:
-            while True:
-                for piece in self._decoded:
-                    if len(piece):
-                        return piece
-                data = await self._response.read(session._read_deadline())
-                if not len(data):
-                    if self._decoder is not None and self.result.downloaded:
-                        self._decoder.finish()
-                    await self._finish()
-                    return b""
-                if self._is_ignored:
-                    continue
-                self._count(len(data))
-                if self._decoder is None:
-                    return data
-                self._decoded = self._decoder.decode(data)
-        except BaseException as error:
-            self._is_finished = True
-            session.observer.transfer_ended()
-            session._drop(self._connection)
-            session._mark("total")
-            raise session.translated(error) from error
-
-    def close(self) -> None:
-        """Give up the rest of the body, and the connection with it."""
-        if not self._is_finished:
-            self._is_finished = True
-            self._session._drop(self._connection)
-            self._session._mark("total")
-
-    async def _finish(self) -> None:
-        self._is_finished = True
-        session, connection = self._session, self._connection
-        session._mark("total")
-        session.observer.transfer_ended()
-        if connection.is_reusable:
-            session.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
-            session.fetcher.pool.give(connection)
-        else:
-            session.observer.note(f"Closing connection {connection.number}")
-            await connection.close(session.network.now() + CLOSE_TIME)
-
-    def _count(self, octets: int) -> None:
-        self.result.downloaded += octets
-        limit = self._session.transfer.config.max_filesize
-        if limit and self.result.downloaded > limit:
-            raise errors.FileSizeExceededError("Maximum file size exceeded")
-
-    def _choose_decoder(self) -> None:
-        """The transfer's codings lie around the content's (RFC 9112 §6.1)."""
-        codings = _values(self.head, b"transfer-encoding")
-        if codings == [b"chunked"]:
-            codings = []
-        if self._session.transfer.config.compressed:
-            codings = _values(self.head, b"content-encoding") + codings
-        if codings:
-            from pycurl_redox.decode import content_decoder
-
-            self._decoder = content_decoder(b",".join(codings).decode("latin-1"), transfer=True)
-
-    def _check_time(self, condition: str, moment: int) -> None:
-        """RFC 9110 §13.1.3, for servers that know no conditions."""
-        from pycurl_redox.dates import parse_date
-
-        value = self.head.header(b"last-modified")
-        modified = parse_date(value.decode("latin-1")) if value else None
-        if not modified or not moment:
-            return
-        if condition == "if-unmodified-since":
-            is_wanted = modified < moment
-        else:
-            is_wanted = modified > moment
-        if not is_wanted:
-            words = "old" if condition == "if-unmodified-since" else "new"
-            self._session.observer.note(f"The requested document is not {words} enough")
-            self.is_unmet = True
-            self._response.is_complete = True
-            self._connection.is_reusable = False
-            self.result.status = 304
-
-
-def _values(head: Head, name: bytes) -> list[bytes]:
-    return [value for key, value in head.headers if key == name]
-
-
-def _range_start(head: Head) -> int:
-    """RFC 9110 §14.4: where the part begins that came; -1 when none did."""
-    value = (head.header(b"content-range") or b"").strip()
-    digits = value.lower().removeprefix(b"bytes").strip(b" :=").partition(b"-")[0]
-    return int(digits) if digits.isdigit() else -1

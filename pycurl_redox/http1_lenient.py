@@ -8,7 +8,7 @@ transfer codings other than chunked.
 from __future__ import annotations
 
 from pycurl_redox import errors
-from pycurl_redox.http1 import Head, Headers
+from pycurl_redox.message import Head, Headers
 
 
 def build_head(method: bytes, target: bytes, http_version: bytes, headers: Headers) -> bytes:

@@ -20,8 +20,8 @@ from tcpip.scheduler import sleep_until
 if TYPE_CHECKING:
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
-    from pycurl_redox.fetch import Incoming
-    from pycurl_redox.http1 import Body, Head
+    from pycurl_redox.incoming import Incoming
+    from pycurl_redox.message import Body, Head
     from pycurl_redox.reporter import ProgressLine
 
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)

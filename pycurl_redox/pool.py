@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from pycurl_redox.http1 import Observer
+from pycurl_redox.message import Observer
 
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection

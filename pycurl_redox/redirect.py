@@ -8,7 +8,7 @@ from pycurl_redox import errors
 from pycurl_redox.url import Url, resolve_reference, scheme_of
 
 if TYPE_CHECKING:
-    from pycurl_redox.http1 import Observer
+    from pycurl_redox.message import Observer
     from pycurl_redox.transfer import Transfer
 
 DEFAULT_PROTOCOLS = frozenset({"http", "https"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
-from pycurl_redox.http1 import Head, Observer
+from pycurl_redox.message import Head, Observer
 from pycurl_redox.stream import Buffer
 from tcpip.scheduler import sleep_until
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pycurl_redox.stream import Buffer
 
 if TYPE_CHECKING:
-    from pycurl_redox.http1 import Head
+    from pycurl_redox.message import Head
     from pycurl_redox.transfer import Result, Transfer
     from tls.certificates import Certificate
 

@@ -19,7 +19,7 @@ from tls.trust import TrustStore
 if TYPE_CHECKING:
     from pycurl_redox.config import OperationConfig
     from pycurl_redox.connection import Connection
-    from pycurl_redox.http1 import Observer
+    from pycurl_redox.message import Observer
     from pycurl_redox.pool import Route
 
 ALPN_HTTP1 = (b"http/1.1",)

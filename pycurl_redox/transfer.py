@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pycurl_redox.http1 import Body, Observer
+from pycurl_redox.message import Body, Observer
 
 if TYPE_CHECKING:
     from pycurl_redox.config import OperationConfig
     from pycurl_redox.cookies import CookieJar
-    from pycurl_redox.http1 import Head
+    from pycurl_redox.message import Head
     from pycurl_redox.url import Url
     from tls.events import HandshakeCompleted
 

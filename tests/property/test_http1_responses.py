@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pycurl_redox import errors
-from pycurl_redox.http1 import HttpConnection, Observer, Policy, Request
+from pycurl_redox.http1 import HttpConnection
+from pycurl_redox.message import Observer, Policy, Request
 from tcpip.wire.address import IpAddress
 from tests.fakes.memory_network import MemoryNetwork, MemoryStream
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pycurl_redox import errors
-from pycurl_redox.http1 import Head, HttpConnection, Observer, Policy, Request, Response
+from pycurl_redox.http1 import HttpConnection, Response
+from pycurl_redox.message import Head, Observer, Policy, Request
 from pycurl_redox.upload import BytesBody, IterableBody
 from tcpip.wire.address import IpAddress
 from tests.fakes.memory_network import SILENCE, MemoryNetwork, MemoryStream

@@ -1,0 +1,160 @@
+"""A final response as its caller takes it: checked, decoded, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pycurl_redox import errors
+from pycurl_redox.connection import Connection
+from pycurl_redox.http1 import Response
+from pycurl_redox.message import Head
+from pycurl_redox.stream import Buffer
+
+if TYPE_CHECKING:
+    from pycurl_redox.decode import Decoder
+    from pycurl_redox.fetch import Session
+
+CLOSE_TIME = 1.0
+"""Seconds that a good-bye may take."""
+
+
+class Incoming:
+    """A final response: its head, and its body as the caller takes it."""
+
+    def __init__(self, session: Session, connection: Connection, response: Response) -> None:
+        self._session = session
+        self._connection = connection
+        self._response = response
+        self._decoder: Decoder | None = None
+        self._decoded: Iterator[Buffer] = iter(())
+        self._is_ignored = False
+        self._is_finished = False
+        self.head = response.head
+        self.is_unmet = False
+        """True when a time condition says that there is nothing new."""
+        self.result = session.transfer.result
+
+    def check_head(self) -> None:
+        """Find out from the head whether the body is wanted; FetchError when the transfer ends here."""
+        config, head, result = self._session.transfer.config, self.head, self.result
+        start = self._session.transfer.resume_from
+        result.expected = self._response.content_length
+        if b"*" in (head.header(b"content-range") or b""):
+            start = 0  # the server has said how long it is: no longer a resume, as curl has it
+        if config.fail and head.status >= 400 and not (start and head.status == 416):
+            raise errors.http_returned(head.status)
+        if start and self._session.transfer.method == "GET":
+            if head.status == 416:
+                self._is_ignored = True
+            elif _range_start(head) != start and result.expected == start:
+                self._session.observer.note("The entire document is already downloaded")
+                self._response.is_complete = True
+                self._connection.is_reusable = False
+            elif _range_start(head) != start:
+                raise errors.RangeError("HTTP server doesn't seem to support byte ranges. Cannot resume.")
+        if config.max_filesize and (result.expected or 0) > config.max_filesize:
+            raise errors.FileSizeExceededError("Maximum file size exceeded")
+        self.is_unmet = bool(config.time_condition) and head.status == 304
+        if config.time_condition and not config.range and head.status != 304:
+            self._check_time(config.time_condition, config.condition_time)
+        if not config.raw:
+            self._choose_decoder()
+
+    async def read(self) -> Buffer:
+        """Return the next octets, decoded, empty at the end; a view is good until the next call."""
+        if self._is_finished:
+            return b""
+        session = self._session
+        try:
+            while True:
+                for piece in self._decoded:
+                    if len(piece):
+                        return piece
+                data = await self._response.read(session.read_deadline())
+                if not len(data):
+                    if self._decoder is not None and self.result.downloaded:
+                        self._decoder.finish()
+                    await self._finish()
+                    return b""
+                if self._is_ignored:
+                    continue
+                self._count(len(data))
+                if self._decoder is None:
+                    return data
+                self._decoded = self._decoder.decode(data)
+        except BaseException as error:
+            self._is_finished = True
+            session.observer.transfer_ended()
+            session.drop(self._connection)
+            session.mark("total")
+            raise session.translated(error) from error
+
+    def close(self) -> None:
+        """Give up the rest of the body, and the connection with it."""
+        if not self._is_finished:
+            self._is_finished = True
+            self._session.drop(self._connection)
+            self._session.mark("total")
+
+    async def _finish(self) -> None:
+        self._is_finished = True
+        session, connection = self._session, self._connection
+        session.mark("total")
+        session.observer.transfer_ended()
+        if connection.is_reusable:
+            session.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
+            session.fetcher.pool.give(connection)
+        else:
+            session.observer.note(f"Closing connection {connection.number}")
+            await connection.close(session.network.now() + CLOSE_TIME)
+
+    def _count(self, octets: int) -> None:
+        self.result.downloaded += octets
+        limit = self._session.transfer.config.max_filesize
+        if limit and self.result.downloaded > limit:
+            raise errors.FileSizeExceededError("Maximum file size exceeded")
+
+    def _choose_decoder(self) -> None:
+        """The transfer's codings lie around the content's (RFC 9112 §6.1)."""
+        codings = values_of(self.head, b"transfer-encoding")
+        if codings == [b"chunked"]:
+            codings = []
+        if self._session.transfer.config.compressed:
+            codings = values_of(self.head, b"content-encoding") + codings
+        if codings:
+            from pycurl_redox.decode import content_decoder
+
+            self._decoder = content_decoder(b",".join(codings).decode("latin-1"), transfer=True)
+
+    def _check_time(self, condition: str, moment: int) -> None:
+        """RFC 9110 §13.1.3, for servers that know no conditions."""
+        from pycurl_redox.dates import parse_date
+
+        value = self.head.header(b"last-modified")
+        modified = parse_date(value.decode("latin-1")) if value else None
+        if not modified or not moment:
+            return
+        if condition == "if-unmodified-since":
+            is_wanted = modified < moment
+        else:
+            is_wanted = modified > moment
+        if not is_wanted:
+            words = "old" if condition == "if-unmodified-since" else "new"
+            self._session.observer.note(f"The requested document is not {words} enough")
+            self.is_unmet = True
+            self._response.is_complete = True
+            self._connection.is_reusable = False
+            self.result.status = 304
+
+
+def values_of(head: Head, name: bytes) -> list[bytes]:
+    """Return every value of a header; the name in lower case."""
+    return [value for key, value in head.headers if key == name]
+
+
+def _range_start(head: Head) -> int:
+    """RFC 9110 §14.4: where the part begins that came; -1 when none did."""
+    value = (head.header(b"content-range") or b"").strip()
+    digits = value.lower().removeprefix(b"bytes").strip(b" :=").partition(b"-")[0]
+    return int(digits) if digits.isdigit() else -1

@@ -1,0 +1,94 @@
+"""What goes between HTTP and its callers: requests, heads, bodies, and who watches."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from pycurl_redox.stream import Buffer
+
+Headers = list[tuple[bytes, bytes]]
+
+CONTINUE_WAIT = 1.0  # seconds that curl waits for a 100
+
+
+class Body(Protocol):
+    """What a request carries; read once, and again from the start after `rewind`."""
+
+    @property
+    def length(self) -> int | None:
+        """Octets in all, None when nobody knows before the end."""
+
+    def read(self, size: int) -> Buffer:
+        """Return up to `size` octets, empty at the end."""
+
+    @property
+    def is_at_end(self) -> bool:
+        """True when all of a known length is read."""
+
+    def rewind(self) -> None:
+        """Start again; FetchError (exit 65) when that cannot be."""
+
+
+class Observer:
+    """Sees what passes on the wire; this one looks away."""
+
+    is_tunnel = False
+    """Set while heads are a proxy's answers to CONNECT."""
+    traces_tls = False
+    """Whether TLS is to tell of each message."""
+
+    def header_out(self, data: bytes) -> None: ...
+    def data_out(self, data: Buffer) -> None: ...
+    def head_in(self, head: Head) -> None: ...
+    def data_in(self, data: Buffer) -> None: ...
+    def trailer_in(self, line: bytes) -> None: ...
+    def tls_message(self, outgoing: bool, length: int) -> None: ...
+    def note(self, text: str) -> None: ...
+    def transfer_ended(self) -> None: ...
+
+
+class Request(NamedTuple):
+    """One request as it goes out: the headers in their order, framing ones included."""
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    body: Body | None = None
+    is_chunked: bool = False
+    expects_continue: bool = False
+    http_version: bytes = b"1.1"
+
+
+class Head(NamedTuple):
+    """A response's status line and headers; `raw` is the block as it arrived, the empty line included."""
+
+    http_version: bytes
+    status: int
+    reason: bytes
+    headers: Headers  # names in lower case
+    raw: bytes
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of a header, whose name is given in lower case."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    def original_headers(self) -> Headers:
+        """Return the headers with their names as they were spelled."""
+        pairs = (line.partition(b":") for line in self.lines()[1:] if line[:1] not in b" \t")
+        return [(name.strip(), value.strip()) for name, colon, value in pairs if colon]
+
+    def lines(self) -> list[bytes]:
+        """Return the block line by line, line ends included."""
+        return [line + b"\n" for line in self.raw.split(b"\n")[:-1]]
+
+
+class Policy(NamedTuple):
+    """What the caller lets a response do."""
+
+    http09_allowed: bool = False
+    ignore_content_length: bool = False
+    raw: bool = False  # chunked framing is handed on as it is
+    continue_wait: float = CONTINUE_WAIT
