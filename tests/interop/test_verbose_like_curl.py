@@ -1,0 +1,66 @@
+"""`-v` beside curl's own, line for line, against the same nginx."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.servers import Servers
+from tests.fakes.local_servers import body, needs_nginx, nginx
+
+CURL = shutil.which("curl")
+CURL_IS_7_88 = CURL is not None and b"curl 7.88" in subprocess.run([CURL, "-V"], capture_output=True).stdout
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.slow,
+    needs_nginx,
+    pytest.mark.skipif(not CURL_IS_7_88, reason="the lines are those of curl 7.88"),
+]
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Servers]:
+    with nginx(small=body(1000), large=body(200_000)) as running:
+        yield running
+
+
+def lines(command: list[str], arguments: list[str]) -> tuple[int, bytes, list[str]]:
+    done = subprocess.run([*command, "-v", "--http1.1", *arguments], capture_output=True, timeout=60)
+    text = done.stderr.decode().replace("\r\n", "\n").replace("\r", "\n")
+    for pattern, stand_in in (
+        (r"\[\d+ bytes data\]", "[N bytes data]"),
+        (r"curl/[\w.-]+", "curl/VERSION"),
+        (r"Date: .*", "Date"),
+        (r"0x[0-9a-f]+", "0xADDRESS"),
+        (r"(?m)^( *\d+ +[\d.k]+ +\d+ +[\d.k]+ +0 +0) .*$", r"\1 RATES"),
+    ):
+        text = re.sub(pattern, stand_in, text)
+    return done.returncode, done.stdout, text.splitlines()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-4", "--cacert", "CA", "HTTPS/small"],
+        ["-4", "-s", "--cacert", "CA", "HTTPS/small", "HTTPS/large"],
+        ["-4", "-k", "HTTPS/small"],
+        ["-4", "HTTP/small"],
+        ["-4", "-s", "-d", "a=b", "HTTP/small"],
+    ],
+    ids=" ".join,
+)
+def test_the_lines_of_v_are_curls(local: Servers, arguments: list[str]) -> None:
+    https = local.https.replace("127.0.0.1", "localhost")
+    names = {"CA": local.ca}
+    filled = [
+        names.get(word, word.replace("HTTPS/", https + "/").replace("HTTP/", local.http + "/"))
+        for word in arguments
+    ]
+    assert CURL is not None
+    assert lines([sys.executable, "-m", "pycurl_redox"], filled) == lines([CURL], filled)
