@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None, network_factory: NetworkFactory
         arguments = sys.argv[1:]
     try:
         return _run(arguments, network_factory or _open_network)
+    except errors.FetchError as error:  # of the network as a whole; a transfer's own is told where it happens
+        sys.stderr.write(error.report())
+        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

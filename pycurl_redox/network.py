@@ -24,6 +24,7 @@ import os
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from pycurl_redox.errors import InterfaceError
 from tcpip.clock import wall_clock
 from tcpip.errors import AddressError, TimedOutError
 from tcpip.host import Host
@@ -33,6 +34,7 @@ from tcpip.stack import Stack, StackConfig
 from tcpip.wire.address import IpAddress, IpNetwork
 from virtio import spec
 from virtio.device.net import NetDevice
+from virtio.errors import VirtioError
 from virtio.net import VirtioNet, VirtioNetConfig
 from virtio.transport.inprocess import InProcessTransport
 
@@ -55,8 +57,8 @@ CHECKSUM_FEATURES = spec.VIRTIO_NET_F_CSUM | spec.VIRTIO_NET_F_GUEST_CSUM
 SEGMENTATION_FEATURES = spec.HOST_TSO | spec.GUEST_TSO
 
 
-class NetworkError(Exception):
-    """A network that cannot be brought up; the message says what the user can do."""
+class NetworkError(InterfaceError):
+    """A network that cannot be brought up, or a device that is beyond recovery; says what the user can do."""
 
 
 class NicSpec(NamedTuple):
@@ -119,7 +121,6 @@ def open_network(
     `background`, a thread looks after connections while nobody else does.
     """
     from tcpip.usernet.config import UserNetConfig
-    from virtio.errors import VirtioError
 
     wanted = NicSpec.parse(nic)
     if wanted.kind != "user" and (impair or capture):
@@ -210,8 +211,11 @@ class Network:
         return self.host.now()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end, on this thread."""
-        return self.host.run(coroutine)
+        """Run a coroutine to its end, on this thread; NetworkError when the device fails for good."""
+        try:
+            return self.host.run(coroutine)
+        except VirtioError as error:
+            raise NetworkError(f"network card: {error}") from error
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
         """Start a task beside the coroutine that runs."""

@@ -79,17 +79,20 @@ class Host:
         job = _Job(coroutine)
         with self._guard:
             self._inbox.append(job)
-            drives, self._driven = not self._driven, True
+            if not self._driven:
+                self._driven = job.drives = True
         try:
-            if not drives:
+            if not job.drives:
                 os.eventfd_write(self._wake_fd, 1)
                 job.turn.acquire()  # released when the coroutine has ended, or when it is our turn to drive
-                drives = not job.is_done
-            if drives:
+            if job.drives:
                 self._drive(job)
         except BaseException:
-            self._drop(job)
+            self._abandon(job)
             raise
+        finally:
+            if job.drives:
+                self._pass_on()
         assert job.task is not None
         return job.task.result  # type: ignore[no-any-return]
 
@@ -139,15 +142,11 @@ class Host:
     # ---- the loop
 
     def _drive(self, job: _Job) -> None:
-        job.is_heir = False
-        try:
-            while not job.is_done:
-                if self._inbox or self._abandoned:
-                    self._start_jobs()
-                if not self._turn() and not job.is_done and not self.scheduler.has_ready:
-                    self._wait()
-        finally:
-            self._pass_on()
+        while not job.is_done:
+            if self._inbox or self._abandoned:
+                self._start_jobs()
+            if not self._turn() and not job.is_done and not self.scheduler.has_ready:
+                self._wait()
 
     def _turn(self) -> bool:
         """Move everything that can be moved now; False when nothing was."""
@@ -232,37 +231,30 @@ class Host:
             heir = next((job for job in self._waiting + self._inbox if not job.is_abandoned), None)
             self._driven = heir is not None
             if heir is not None:
-                heir.is_heir = True
+                heir.drives = True
                 heir.wake()
 
-    def _drop(self, job: _Job) -> None:
-        """Give up a coroutine whose thread was interrupted; it cleans up here, or where the loop goes on."""
-        if job.is_heir:
-            self._pass_on()
+    def _abandon(self, job: _Job) -> None:
+        """Give up a coroutine whose thread was interrupted: it is cancelled by whoever drives."""
         with self._guard:
-            job.is_abandoned = self._abandoned = True
-            if self._driven:
-                os.eventfd_write(self._wake_fd, 1)
-                return
-            self._driven = True
-        try:
+            job.is_abandoned = self._abandoned = True  # from now on nobody makes it the driver
+        if job.drives:
             self._start_jobs()
-            self._turn()
-        finally:
-            self._pass_on()
+        else:
+            os.eventfd_write(self._wake_fd, 1)
 
 
 class _Job:
     """A coroutine and the thread that waits for it."""
 
-    __slots__ = ("coroutine", "is_abandoned", "is_done", "is_heir", "task", "turn")
+    __slots__ = ("coroutine", "drives", "is_abandoned", "is_done", "task", "turn")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.coroutine = coroutine
         self.task: Task[Any] | None = None
+        self.drives = False
         self.is_done = False
         self.is_abandoned = False
-        self.is_heir = False
         self.turn = threading.Lock()
         self.turn.acquire()
 
