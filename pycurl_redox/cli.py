@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pycurl_redox import errors
 from pycurl_redox.options import CommandLine, read_command_line
+from pycurl_redox.own_process import run_in_own_process
 
 if TYPE_CHECKING:
     from pycurl_redox.dial import NetworkLike
@@ -24,9 +25,9 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None, network_factory: NetworkFactory | None = None) -> int:
-    """Run the command and return its exit code."""
+    """Run the command and return its exit code; without arguments, those of the process, which is then ours."""
     if arguments is None:
-        arguments = sys.argv[1:]
+        return run_in_own_process(lambda: main(sys.argv[1:], network_factory))
     try:
         return _run(arguments, network_factory or _open_network)
     except errors.FetchError as error:  # of the network as a whole; a transfer's own is told where it happens

@@ -28,11 +28,13 @@ EXIT_CONFIGURED, EXIT_UNCONFIGURED, EXIT_OTHER = 0, 1, 2
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; 0: there is an address, 1: none came, 2: no network, or a bad command line."""
+    if argv is None:
+        return run_in_own_process(lambda: main(sys.argv[1:]))
     import getopt
 
     try:
         flags, words = getopt.getopt(
-            sys.argv[1:] if argv is None else argv,
+            argv,
             "h",
             ["nic=", "json", "timeout=", "fetch=", "cacert=", "help"],
         )

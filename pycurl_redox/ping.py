@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from pycurl_redox.own_process import run_in_own_process
 from tcpip.errors import NameNotFoundError, ResolveError, StackError
 
 if TYPE_CHECKING:
@@ -330,8 +331,10 @@ def _milliseconds(value: float) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns iputils' exit code."""
+    if argv is None:
+        return run_in_own_process(lambda: main(sys.argv[1:]))
     try:
-        options = parse(sys.argv[1:] if argv is None else argv)
+        options = parse(argv)
     except UsageError as error:
         sys.stderr.write(f"redox-ping: {error}\n" + (USAGE if error.usage else ""))
         return error.exit_code
