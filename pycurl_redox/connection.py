@@ -9,7 +9,7 @@ from pycurl_redox import dial, errors
 from pycurl_redox.http1 import HttpConnection
 from pycurl_redox.message import Observer
 from pycurl_redox.pool import Route
-from tcpip.errors import ResolveError, StackError, TimedOutError
+from tcpip.errors import PeerResetError, ResolveError, StackError, TimedOutError
 from tcpip.wire.address import IpAddress
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ async def secure(
     deadline: float | None,
 ) -> None:
     """Lay TLS over the stream."""
+    from pycurl_redox.tls_settings import handshake_failed
     from pycurl_redox.tls_stream import TlsStream
+    from tls.errors import TlsError
 
     client = settings.client(connection.route.host, observer)
     on_data = settings.on_data(connection) if observer.traces_tls else None
@@ -138,6 +140,10 @@ async def secure(
         connection.tls = await stream.handshake(deadline)
     except TimedOutError as error:
         raise errors.OperationTimedOutError("SSL connection timeout") from error
+    except PeerResetError as error:
+        raise errors.TlsFailedError("Recv failure: Connection reset by peer") from error
+    except TlsError as error:
+        raise handshake_failed(error, connection.route.host) from error
     connection.stream = stream
     times.secured = now()
     connection.handshake_seconds = times.secured - began

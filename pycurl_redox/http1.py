@@ -19,7 +19,7 @@ import h11
 
 from pycurl_redox import errors
 from pycurl_redox.message import Head, Observer, Policy, Request
-from pycurl_redox.stream import Buffer, ByteStream
+from pycurl_redox.stream import Buffer, ByteStream, CutShortError
 from tcpip.errors import TimedOutError
 from tcpip.scheduler import Signal
 
@@ -139,6 +139,13 @@ class HttpConnection:
     async def _write(self, pieces: list[Buffer], deadline: float | None) -> None:
         await self.stream.write(pieces, deadline)
 
+    async def read_framed(self, deadline: float | None) -> Buffer:
+        """Read from the stream; how it ends is all one where HTTP itself tells what is missing."""
+        try:
+            return await self.stream.read(deadline)
+        except CutShortError:
+            return b""
+
     async def _await_continue(
         self, machine: h11.Connection, request: Request, policy: Policy, until: float, deadline: float | None
     ) -> Head | None:
@@ -186,7 +193,8 @@ class HttpConnection:
                     break
                 searched = max(0, len(received) - 3)
                 self._check_size(received)
-            data = await self.stream.read(deadline)
+            # Half a head is taken from a peer that has closed in order only.
+            data = await (self.stream.read(deadline) if received else self.read_framed(deadline))
             if not len(data):
                 return self._head_cut_short(policy)
             received += data
@@ -298,7 +306,7 @@ class LengthReader:
         if connection.received:
             data = connection.take_received()
         else:
-            data = await connection.stream.read(deadline)
+            data = await connection.read_framed(deadline)
             if not len(data):
                 connection.is_reusable = False
                 raise errors.transfer_closed(self.left)
@@ -372,7 +380,7 @@ class ChunkedReader:
         if connection.received:
             data: Buffer = connection.take_received()
         else:
-            data = await connection.stream.read(deadline)
+            data = await connection.read_framed(deadline)
             if not len(data):
                 connection.is_reusable = False
                 raise errors.chunked_transfer_closed()

@@ -8,12 +8,17 @@ from typing import Protocol
 Buffer = bytes | bytearray | memoryview
 
 
+class CutShortError(Exception):
+    """The stream has ended without its own sign of the end: what comes to its reader may be a part only."""
+
+
 class ByteStream(Protocol):
     """A connection, in order and both ways.
 
     Deadlines are absolute seconds of the host's clock; None waits for ever.
     Each coroutine suspends in the host's scheduler only.  Errors are those of
-    the layer: `tcpip.errors.StackError`, `tls.errors.TlsError`.
+    the layer: `tcpip.errors.StackError`, `tls.errors.TlsError`, and
+    `CutShortError` at the end of a stream that could be made to end early.
     """
 
     @property

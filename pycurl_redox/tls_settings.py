@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
+from pycurl_redox.stream import CutShortError
 from tcpip.clock import wall_clock
 from tls.certificates import Certificate
 from tls.client import TlsClient
 from tls.config import CIPHER_SUITE_NAMES, GROUP_NAMES, TlsConfig
-from tls.errors import AlertReceivedError, CertificateError, TlsError, TruncatedError, UsageError
+from tls.errors import CertificateError, TlsError, UsageError
 from tls.events import Event, HandshakeCompleted, MessageTraced, TicketReceived
 from tls.paths import VerifiedPath, verify_chain
 from tls.trust import TrustStore
@@ -224,21 +225,21 @@ def is_pinned(pins: str, key_der: bytes) -> bool:
         return False
 
 
-def translated(error: Exception) -> Exception:
-    """Return curl's error for one of TLS; others are given back."""
-    if not isinstance(error, TlsError):
-        return error
-    if isinstance(error, CertificateError):
-        if error.openssl_text.endswith("mismatch"):
-            text = str(error)
-        else:
-            text = f"SSL certificate problem: {error.openssl_text or error}"
-        return errors.CertificateRefusedError("\n".join(filter(None, [text, error.diagnosis])))
-    if isinstance(error, TruncatedError):
-        return errors.ReceiveFailedError(f"TLS: {error}")
-    if isinstance(error, AlertReceivedError):
+def handshake_failed(error: TlsError, host: str) -> errors.FetchError:
+    """Return curl's error for a handshake that came to nothing; a certificate's draws its chain."""
+    if not isinstance(error, CertificateError):
         return errors.TlsFailedError(f"TLS: {error}")
-    return errors.TlsFailedError(f"TLS: {error}")
+    text = f"SSL certificate problem: {error.openssl_text or error}"
+    if error.openssl_text.endswith("mismatch"):
+        text = f"SSL: no alternative certificate subject name matches target host name '{host}'"
+    return errors.CertificateRefusedError("\n".join(filter(None, [text, error.diagnosis])))
+
+
+def translated(error: Exception) -> Exception:
+    """Return curl's error for one of TLS after the handshake; others are given back."""
+    if isinstance(error, TlsError | CutShortError):
+        return errors.ReceiveFailedError(f"TLS: {error}")
+    return error
 
 
 def _numbers(text: str, names: Mapping[int, str]) -> tuple[int, ...]:

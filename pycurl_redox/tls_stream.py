@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pycurl_redox.stream import Buffer, ByteStream
+from pycurl_redox.stream import Buffer, ByteStream, CutShortError
 from tcpip.errors import StackError, TimedOutError
 from tcpip.scheduler import Signal
 from tls.client import TlsClient
-from tls.errors import TlsError
+from tls.errors import TlsError, TruncatedError
 from tls.events import ApplicationData, CloseNotifyReceived, Event, HandshakeCompleted
 
 
@@ -54,7 +54,10 @@ class TlsStream:
 
     async def read(self, deadline: float | None) -> Buffer:
         while not self._at_eof:
-            event = await self._next_event(deadline)
+            try:
+                event = await self._next_event(deadline)
+            except TruncatedError as error:
+                raise CutShortError(str(error)) from error
             if type(event) is ApplicationData:
                 if self._on_data is not None:
                     self._on_data(False)
