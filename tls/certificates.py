@@ -6,7 +6,6 @@ checks, each key type imported when the first certificate needs it.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
 from .alerts import Alert
@@ -163,6 +162,8 @@ class Certificate:
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 of the whole."""
+        from hashlib import sha256  # only for people to read
+
         return sha256(self.der).digest()
 
     @property

@@ -7,13 +7,13 @@ does.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, Hash, HashContext
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from .alerts import Alert
 from .config import (
@@ -39,8 +39,6 @@ from .config import (
 from .errors import PeerMisbehavedError, UsageError
 
 if TYPE_CHECKING:
-    from hashlib import _Hash
-
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
 Buffer = bytes | bytearray | memoryview
 TAG_SIZE = 16
 HASH_SIZES = {"sha256": 32, "sha384": 48}
-_HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384}
+_HASHES = {"sha256": SHA256(), "sha384": SHA384()}
 
 AuthenticationError = InvalidTag
 
@@ -81,38 +79,51 @@ CIPHER_SUITES = {
 }
 
 
-def new_hash(hash_name: str) -> _Hash:
+# Hashes; the standard library's would map a second OpenSSL into the process, which costs 3 ms.
+
+
+def new_hash(hash_name: str) -> HashContext:
     """Begin a hash."""
-    return _HASHES[hash_name]()
+    return Hash(_HASHES[hash_name])
 
 
 def digest(hash_name: str, data: bytes) -> bytes:
     """Hash octets at once."""
-    return _HASHES[hash_name](data).digest()
+    context = Hash(_HASHES[hash_name])
+    context.update(data)
+    return context.finalize()
 
 
 def empty_digest(hash_name: str) -> bytes:
     """The hash of nothing, a fixed input of the key schedule."""
-    return _HASHES[hash_name]().digest()
+    return Hash(_HASHES[hash_name]).finalize()
 
 
 def hmac_digest(hash_name: str, key: bytes, data: bytes) -> bytes:
     """HMAC at once; with the salt as the key it is HKDF-Extract (RFC 5869 §2.2)."""
-    return hmac.digest(key, data, hash_name)
+    context = HMAC(key, _HASHES[hash_name])
+    context.update(data)
+    return context.finalize()
 
 
-def is_same_mac(one: bytes, other: bytes) -> bool:
-    """Compare without telling by time where they differ."""
-    return hmac.compare_digest(one, other)
+def is_hmac(hash_name: str, key: bytes, data: bytes, mac: bytes) -> bool:
+    """Compare a MAC received with the right one, without telling by time where they differ."""
+    context = HMAC(key, _HASHES[hash_name])
+    context.update(data)
+    try:
+        context.verify(mac)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def hkdf_expand(hash_name: str, secret: bytes, info: bytes, length: int) -> bytes:
     """HKDF-Expand (RFC 5869 §2.3)."""
     if length <= HASH_SIZES[hash_name]:  # one block: all that a handshake asks for
-        return hmac.digest(secret, info + b"\x01", hash_name)[:length]
+        return hmac_digest(hash_name, secret, info + b"\x01")[:length]
     block = output = b""
     for counter in range(1, -(-length // HASH_SIZES[hash_name]) + 1):
-        block = hmac.digest(secret, block + info + bytes([counter]), hash_name)
+        block = hmac_digest(hash_name, secret, block + info + bytes([counter]))
         output += block
     return output[:length]
 
@@ -247,20 +258,20 @@ def schemes_of(key: PublicKeyTypes, is_pss: bool = False) -> tuple[int, ...]:
     The curve belongs to the scheme; `is_pss` tells an RSA key that its
     certificate declares id-RSASSA-PSS from an ordinary one.
     """
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     if isinstance(key, rsa.RSAPublicKey):
         return tuple(_PSS if is_pss else _RSAE)
     if isinstance(key, ec.EllipticCurvePublicKey):
         return tuple(scheme for scheme, (curve, _) in _ECDSA.items() if curve == key.curve.name)
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return (ED25519,)
-    return ()
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    return (ED25519,) if isinstance(key, ed25519.Ed25519PublicKey) else ()
 
 
 def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content: bytes) -> bool:
     """Whether the signature is good; the scheme must be one that fits the key."""
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
     try:
         if isinstance(key, rsa.RSAPublicKey):
@@ -270,6 +281,8 @@ def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content
         elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, content, ec.ECDSA(_hash(_ECDSA[scheme][1])))
         else:
+            from cryptography.hazmat.primitives.asymmetric import ed25519
+
             assert isinstance(key, ed25519.Ed25519PublicKey)
             key.verify(signature, content)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):

@@ -33,6 +33,7 @@ from .key_schedule import (
     Transcript,
     exported_keying_material,
     finished_verify_data,
+    is_finished,
     resumption_secret,
 )
 from .messages import (
@@ -376,8 +377,8 @@ class ExpectFinished(NamedTuple):
             raise unexpected(message.kind, "Finished")
         session = self.session
         suite, transcript = session.suite, session.transcript
-        expected = finished_verify_data(suite.hash_name, session.server_secret, transcript.digest())
-        if not crypto.is_same_mac(message.encoded[4:], expected):
+        mac = message.encoded[4:]
+        if not is_finished(suite.hash_name, session.server_secret, transcript.digest(), mac):
             raise PeerMisbehavedError("Finished: verify_data is wrong", Alert.DECRYPT_ERROR)
         transcript.add(message.encoded)
         master = session.secret.master()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import crypto
 
 if TYPE_CHECKING:
-    from hashlib import _Hash
+    from cryptography.hazmat.primitives.hashes import HashContext
 
 
 class TrafficKeys(NamedTuple):
@@ -31,24 +31,24 @@ class Transcript:
 
     def __init__(self, hash_name: str, client_hello: bytes) -> None:
         self.hash_name = hash_name
-        self._hash: _Hash = crypto.new_hash(hash_name)
+        self._hash: HashContext = crypto.new_hash(hash_name)
         self._hash.update(client_hello)
 
     def add(self, message: bytes) -> None:
         self._hash.update(message)
 
     def digest(self) -> bytes:
-        return self._hash.copy().digest()
+        return self._hash.copy().finalize()
 
     def digest_with(self, partial_message: bytes) -> bytes:
         """The digest as it would be after these octets; the transcript stays as it is."""
         hashed = self._hash.copy()
         hashed.update(partial_message)
-        return hashed.digest()
+        return hashed.finalize()
 
     def replace_by_message_hash(self) -> None:
         """Put `message_hash` in the place of the first ClientHello, when a HelloRetryRequest came."""
-        first = self._hash.digest()
+        first = self._hash.finalize()
         self._hash = crypto.new_hash(self.hash_name)
         self._hash.update(b"\xfe\x00\x00" + bytes([len(first)]) + first)
 
@@ -80,8 +80,16 @@ def next_traffic_secret(hash_name: str, secret: bytes) -> bytes:
 
 def finished_verify_data(hash_name: str, base_secret: bytes, transcript_digest: bytes) -> bytes:
     """The MAC of Finished and of PSK binders (RFC 8446 §4.4.4)."""
-    key = expand_label(hash_name, base_secret, b"finished", b"", len(base_secret))
-    return crypto.hmac_digest(hash_name, key, transcript_digest)
+    return crypto.hmac_digest(hash_name, _finished_key(hash_name, base_secret), transcript_digest)
+
+
+def is_finished(hash_name: str, base_secret: bytes, transcript_digest: bytes, verify_data: bytes) -> bool:
+    """Whether a Finished received holds the right MAC."""
+    return crypto.is_hmac(hash_name, _finished_key(hash_name, base_secret), transcript_digest, verify_data)
+
+
+def _finished_key(hash_name: str, base_secret: bytes) -> bytes:
+    return expand_label(hash_name, base_secret, b"finished", b"", len(base_secret))
 
 
 class EarlySecret:

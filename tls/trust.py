@@ -11,7 +11,6 @@ import os
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Mapping
-from hashlib import sha1
 from typing import Protocol, Self
 
 from .certificates import Certificate
@@ -219,6 +218,8 @@ def subject_of(der: bytes) -> bytes:
 
 def subject_hash(subject_der: bytes) -> str:
     """Name the file of a subject in a hashed directory, as `openssl x509 -subject_hash` does."""
+    from hashlib import sha1  # most trust is in one file
+
     return f"{int.from_bytes(sha1(comparable_name(subject_der)).digest()[:4], 'little'):08x}"
 
 
