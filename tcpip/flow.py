@@ -1,32 +1,38 @@
 """One TCP connection with its addresses and headers, and a port that takes connections.
 
-`Flow.build_frame` is the hot path out: Ethernet and IP headers from a
-template, lengths and checksums patched, the payload's pieces as they are.
+`Flow.build_frames` is the hot path out: Ethernet and IP headers from a
+template, lengths and checksums patched, the payload's pieces as they are.  A
+super-segment that the device does not cut is cut here, at the last moment, so
+that TCP decides once for a burst of frames.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tcpip.device import GSO_NONE, GSO_TCPV4, GSO_TCPV6, TSO4, TSO6, TX_CHECKSUM
 from tcpip.net.frame import Frame
+from tcpip.seqnum import MASK
 from tcpip.tcp.connection import SegmentOut, TcpConnection
 from tcpip.tcp.states import State
 from tcpip.timers import Timed
 from tcpip.wire.address import IpAddress
-from tcpip.wire.checksum import Buffer, ones_sum, ones_sum_pieces, pseudo_header_sum
+from tcpip.wire.checksum import Buffer, checksum, ones_sum, ones_sum_pieces, pseudo_header_sum
 from tcpip.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, EthernetHeader
 from tcpip.wire.ipv4 import Ipv4Packet
 from tcpip.wire.ipv6 import Ipv6Packet
 from tcpip.wire.protocols import TCP
-from tcpip.wire.tcp import CHECKSUM_OFFSET
+from tcpip.wire.tcp import CHECKSUM_OFFSET, FIN, PSH
 
 DEFAULT_BACKLOG = 128
 
 _HEADERS_IPV4 = struct.Struct("!16sHH4sH8s")
 _HEADERS_IPV6 = struct.Struct("!18sH34s")
+_TO_CHECKSUM = struct.Struct("!4sI5sB2s")
+"""A TCP header up to its checksum: ports, sequence, acknowledgment and offset, flags, window."""
+_new_frame = tuple.__new__
 
 
 def nobody() -> None:
@@ -44,6 +50,7 @@ class Flow(Timed):
         "_hop_limit",
         "_identification",
         "_pseudo_sum",
+        "_segmentation_offload",
         "_template",
         "acknowledged",
         "connection",
@@ -94,6 +101,7 @@ class Flow(Timed):
         self._ethertype = ETHERTYPE_IPV4 if is_ipv4 else ETHERTYPE_IPV6
         self._gso_type = GSO_TCPV4 if is_ipv4 else GSO_TCPV6
         self._checksum_offload = bool(offloads & (TX_CHECKSUM | TSO4 | TSO6))
+        self._segmentation_offload = bool(offloads & (TSO4 if is_ipv4 else TSO6))
         self._pseudo_sum = pseudo_header_sum(local, remote, TCP, 0)
         self._identification = identification
         self._hop_limit = hop_limit
@@ -117,22 +125,49 @@ class Flow(Timed):
             ethernet = EthernetHeader(destination, source, ETHERTYPE_IPV6).build()
             self._template = (ethernet + ip[:4], ip[6:40], b"")
 
-    def build_frame(self, segment: SegmentOut) -> Frame:
-        """Put headers before a segment; the payload's pieces stay as they are."""
-        tcp, payload = segment.header, segment.payload
-        length = len(tcp) + segment.length
+    def build_frames(self, segment: SegmentOut) -> list[Frame]:
+        """Put headers before a segment, cut into frames unless the device does that; no payload is copied."""
+        tcp, payload, length, gso_size = segment
+        tcp_sum = 0 if self._checksum_offload else ones_sum(tcp)
+        after = tcp[18:]
+        if not gso_size or self._segmentation_offload:
+            return [self._build_frame(tcp[:16], after, tcp_sum, payload, length, gso_size)]
+        ports, sequence, between, last_flags, window = _TO_CHECKSUM.unpack_from(tcp)
+        flags = last_flags & ~(PSH | FIN)
+        tcp_sum -= sequence + last_flags
+        frames = []
+        for part in _cut(payload, gso_size):
+            if length <= gso_size:
+                gso_size, flags = length, last_flags
+            before = _TO_CHECKSUM.pack(ports, sequence & MASK, between, flags, window)
+            part_sum = tcp_sum + (sequence & MASK) + flags
+            frames.append(self._build_frame(before, after, part_sum, part, gso_size, 0))
+            sequence += gso_size
+            length -= gso_size
+        return frames
+
+    def _build_frame(
+        self,
+        before: bytes,
+        after: bytes,
+        tcp_sum: int,
+        payload: tuple[Buffer, ...],
+        length: int,
+        gso_size: int,
+    ) -> Frame:
+        """`before` and `after` are the TCP header around its checksum, `tcp_sum` its sum."""
+        length += 18 + len(after)
+        total = self._pseudo_sum + length
         if self._checksum_offload:
-            check = (self._pseudo_sum + length) % 0xFFFF
-        else:
-            total = self._pseudo_sum + length + ones_sum(tcp)
-            if segment.length:  # a TCP header has an even length
-                total += ones_sum(payload[0]) if len(payload) == 1 else ones_sum_pieces(payload)
-            check = 0xFFFF - total % 0xFFFF
-        headers = self._headers(length) + tcp[:16] + check.to_bytes(2, "big") + tcp[18:]
-        if not self._checksum_offload:
-            return Frame((headers, *payload))
-        gso_type = self._gso_type if segment.gso_size else GSO_NONE
-        return Frame((headers, *payload), 14 + self.ip_size, CHECKSUM_OFFSET, gso_type, segment.gso_size)
+            headers = self._headers(length) + before + (total % 0xFFFF).to_bytes(2, "big") + after
+            gso_type = self._gso_type if gso_size else GSO_NONE
+            start = 14 + self.ip_size
+            return _new_frame(Frame, ((headers, *payload), start, CHECKSUM_OFFSET, gso_type, gso_size))
+        total += tcp_sum
+        if payload:  # a TCP header has an even length
+            total += ones_sum(payload[0]) if len(payload) == 1 else ones_sum_pieces(payload)
+        headers = self._headers(length) + before + checksum(total).to_bytes(2, "big") + after
+        return _new_frame(Frame, ((headers, *payload), 0, 0, 0, 0))
 
     def build_packet(self, segment: SegmentOut) -> tuple[int, bytes]:
         """Make the packet of a segment to ourselves, whose checksum nobody needs."""
@@ -151,6 +186,22 @@ class Flow(Timed):
         identification = self._identification = self._identification + 1 & 0xFFFF
         header_sum = 0xFFFF - (self._header_sum + length + identification) % 0xFFFF
         return _HEADERS_IPV4.pack(first, length, identification, middle, header_sum, last)
+
+
+def _cut(payload: tuple[Buffer, ...], size: int) -> Iterator[tuple[Buffer, ...]]:
+    """Views of `size` octets each, and of the rest."""
+    part: tuple[Buffer, ...] = ()
+    room = size
+    for piece in payload:
+        view = memoryview(piece)
+        at, end = 0, len(view)
+        while end - at >= room:
+            yield (*part, view[at : at + room])
+            at, part, room = at + room, (), size
+        if at < end:
+            part, room = (*part, view[at:]), room - (end - at)
+    if part:
+        yield part
 
 
 class Listener:

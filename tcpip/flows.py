@@ -230,7 +230,7 @@ class Flows:
     def frames_to_send(self, now: float) -> Iterator[Frame]:
         """Lazily what connections may send, each in turn."""
         self._now = now
-        ready = self._ready
+        ready, counters, outbox = self._ready, self._counters, self._ip.link.outbox
         while ready:
             flow = ready[0]
             connection = flow.connection
@@ -239,15 +239,24 @@ class Flows:
                 continue
             count = 0
             for segment in connection.segments_to_send(now):
-                count += 1
                 if flow.is_loopback:
+                    count += 1
                     self._ip.loop(*flow.build_packet(segment))
                 else:
-                    yield flow.build_frame(segment)
-                if count == BURST:
+                    frames = flow.build_frames(segment)
+                    count += len(frames)
+                    counters.frames_sent += len(frames)
+                    counters.octets_sent += segment.length + len(frames) * len(frames[0].pieces[0])
+                    if len(frames) == 1:
+                        yield frames[0]
+                    else:
+                        outbox.extend(frames)  # where the rest stays if the device has no more room
+                        while outbox:
+                            yield outbox.popleft()
+                if count >= BURST:
                     break
             if ready and ready[0] is flow:
-                if count == BURST:
+                if count >= BURST:
                     ready.rotate(-1)
                     if flow.is_loopback:
                         return  # so that what was sent is received before more is sent
@@ -332,16 +341,19 @@ class Flows:
         mtu = self._ip.mtu_to(remote, route, now)
         is_ipv4 = local.version == 4
         ip_size = 20 if is_ipv4 else 40
+        mss = mtu - ip_size - TCP_HEADER
         gso_max = 0
         if self._offloads & (TSO4 if is_ipv4 else TSO6) and not route.is_loopback:
             gso_max = MAX_IP_PACKET - (ip_size if is_ipv4 else 0) - MAX_TCP_HEADER
+        elif not route.is_loopback:
+            gso_max = BURST * mss
         connection = TcpConnection(
             self._config,
             local_port,
             remote_port,
             iss=self._numbers.initial_sequence(key, now),
             timestamp_offset=self._numbers.timestamp_offset(key),
-            mss=mtu - ip_size - TCP_HEADER,
+            mss=mss,
             gso_max=gso_max,
         )
         identification = int.from_bytes(self._random_bytes(2), "big")

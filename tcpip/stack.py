@@ -197,17 +197,11 @@ class Stack:
         self._now = now
         if not self._started:
             self._start(now)
-        counters, outbox = self.counters, self._outbox
+        outbox = self._outbox
         while True:
             while outbox:
-                frame = outbox.popleft()
-                counters.frames_sent += 1
-                counters.octets_sent += sum(map(len, frame.pieces))
-                yield frame
-            for frame in self._flows.frames_to_send(now):
-                counters.frames_sent += 1
-                counters.octets_sent += sum(map(len, frame.pieces))
-                yield frame
+                yield outbox.popleft()
+            yield from self._flows.frames_to_send(now)
             if not self._receive_looped(now) and not outbox:
                 return
 

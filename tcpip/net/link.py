@@ -209,6 +209,8 @@ class Link:
             return
         header = EthernetHeader(mac, self._interface.mac, ethertype).build()
         self.outbox.append(Frame((header, *pieces)))
+        self._counters.frames_sent += 1
+        self._counters.octets_sent += len(header) + sum(map(len, pieces))
 
     def _source_for(self, address: IpAddress) -> IpAddress | None:
         try:

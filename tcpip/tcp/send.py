@@ -80,7 +80,7 @@ def _text(c: TcpConnection, now: float) -> SegmentOut | None:
     mss = c.eff_mss
     if length >= mss:
         length = min(length, max(c.gso_max, mss))
-        if start + length < end:
+        if start + length < end or _holds_back_short(c, start + length):
             length -= length % mss
     elif not _may_send_short(c, length, window, start, end):
         if c.snd_nxt == c.snd_una and c.persist_deadline == NEVER:
@@ -104,7 +104,12 @@ def _may_send_short(c: TcpConnection, length: int, window: int, start: int, end:
         return True
     if length < end - start and (length < window or length < c.max_snd_wnd // 2):
         return False
-    return not c.config.nagle or c.fin_wanted or c.short_end <= c.snd_una
+    return not _holds_back_short(c, start + length)
+
+
+def _holds_back_short(c: TcpConnection, end: int) -> bool:
+    """A new short segment waits while another one is unacknowledged."""
+    return c.short_end > c.snd_una and c.config.nagle and not c.fin_wanted and end > c.snd_max
 
 
 def _send_text(c: TcpConnection, now: float, start: int, end: int) -> SegmentOut:

@@ -120,6 +120,16 @@ def test_a_super_segment_is_left_whole_for_the_device_to_cut():
     assert [(s.length, s.gso_size) for s in out] == [(7000, 1000), (2400, 1000)]
 
 
+def test_the_short_tail_of_a_super_segment_waits_for_another_short_segment():
+    peer = TcpPeer.established(PLAIN, gso_max=60_000)
+    peer.connection.send(bytes(500))
+    assert peer.take() == [("PA", 1, 1, 500)]
+    peer.connection.send(bytes(2300))
+    assert peer.take() == [("A", 501, 1, 1000), ("A", 1501, 1, 1000)]
+    peer.give("A", seq=1, ack=501)
+    assert peer.take() == [("PA", 2501, 1, 300)]
+
+
 def test_pieces_are_sent_by_reference():
     peer = TcpPeer.established(PLAIN, gso_max=60_000)
     data = bytes(range(256)) * 20
