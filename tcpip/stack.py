@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from tcpip.config import StackConfig
 from tcpip.counters import Counters, DropReason
@@ -26,10 +27,7 @@ from tcpip.net.icmp import IcmpKind, ReportedError
 from tcpip.net.interface import Interface, LocalAddress
 from tcpip.net.ip import IpLayer, IpPacket
 from tcpip.net.ports import PortAllocator
-from tcpip.ping import PingSocket
-from tcpip.snapshot import snapshot
 from tcpip.tcp.connection import TcpConnection
-from tcpip.udp import UdpSocket
 from tcpip.wire import dhcp, icmpv4, icmpv6
 from tcpip.wire.address import IpAddress
 from tcpip.wire.checksum import ones_sum
@@ -42,6 +40,10 @@ from tcpip.wire.ipv6 import Ipv6Packet
 from tcpip.wire.protocols import ICMP, ICMPV6, TCP, UDP
 from tcpip.wire.tcp import Segment
 from tcpip.wire.udp import UdpDatagram
+
+if TYPE_CHECKING:
+    from tcpip.ping import PingSocket
+    from tcpip.udp import UdpSocket
 
 __all__ = ["Frame", "Listener", "Stack", "StackConfig", "TcpConnection"]
 
@@ -112,6 +114,8 @@ class Stack:
 
     def info(self) -> dict[str, object]:
         """Everything to show of the state: plain values, ready for JSON."""
+        from tcpip.snapshot import snapshot
+
         return snapshot(self._ip, self._flows, self._dhcp, self.dns_servers(), self.counters, self._now)
 
     def local_of(self, connection: TcpConnection) -> tuple[IpAddress, int]:
@@ -263,6 +267,8 @@ class Stack:
 
     def udp_open(self, local_port: int = 0) -> UdpSocket:
         """Open a port; 0: a random one.  AddressError when it is taken."""
+        from tcpip.udp import UdpSocket
+
         if len(self._udp) >= self.config.max_sockets:
             raise AddressError(f"UDP: {len(self._udp)} sockets are open, and no more may be")
         if local_port == 0:
@@ -275,6 +281,8 @@ class Stack:
 
     def ping_open(self) -> PingSocket:
         """Open an echo socket with a random identifier."""
+        from tcpip.ping import PingSocket
+
         if len(self._pings) >= self.config.max_sockets:
             raise AddressError(f"ICMP: {len(self._pings)} sockets are open, and no more may be")
         identifier = int.from_bytes(self._random_bytes(2), "big")

@@ -14,10 +14,10 @@ one costs at most `RECHECK` seconds; what was found without one is counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from virtio import spec
-from virtio.counters import Counters, Info, QueueInfo
+from virtio.counters import Counters
 from virtio.driver import Driver
 from virtio.errors import DeviceError, FeatureError, UsageError, VirtioError
 from virtio.layout import RingLayout, ring_room
@@ -26,6 +26,9 @@ from virtio.queue import Virtqueue, queue_room
 from virtio.receive import FRAME_AT, ReceivedFrame, ReceiveSide
 from virtio.transmit import LARGE_SIZE, SMALL_SIZE, Buffer, TransmitSide
 from virtio.transport import Transport
+
+if TYPE_CHECKING:
+    from virtio.info import Info, QueueInfo
 
 RECHECK = 0.05
 """Seconds after which the rings are looked at again, interrupt or not."""
@@ -109,6 +112,8 @@ class VirtioNet:
 
     def info(self) -> Info:
         """Describe features, rings and counters, as plain values."""
+        from virtio.info import Info
+
         return Info(
             features=spec.feature_names(self._features),
             status=0 if self._closed else self._transport.read_status(),
@@ -385,6 +390,8 @@ class VirtioNet:
         return self._counters.queues[index].used_before + self._queues[index].used
 
     def _queue_info(self, index: int) -> QueueInfo:
+        from virtio.info import QueueInfo
+
         queue, counts = self._queues[index], self._counters.queues[index]
         receiving = index == spec.RECEIVE_QUEUE
         return QueueInfo(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from tcpip.errors import (
     ConnectionAbortedError,
@@ -27,7 +28,6 @@ from tcpip.seqnum import MASK, distance, unwrap
 from tcpip.tcp import arrives, send
 from tcpip.tcp.assembler import Assembler
 from tcpip.tcp.config import TcpConfig
-from tcpip.tcp.info import TcpInfo, connection_info
 from tcpip.tcp.rto import RtoEstimator
 from tcpip.tcp.scoreboard import Scoreboard
 from tcpip.tcp.send import SegmentOut
@@ -35,7 +35,10 @@ from tcpip.tcp.send_buffer import Buffer, SendBuffer
 from tcpip.tcp.states import SYNCHRONIZED, TRANSITIONS, State
 from tcpip.wire.tcp import ACK, RST, SYN, Segment
 
-__all__ = ["SegmentOut", "TcpConnection", "TcpInfo"]
+if TYPE_CHECKING:
+    from tcpip.tcp.info import TcpInfo
+
+__all__ = ["SegmentOut", "TcpConnection"]
 
 NEVER = float("inf")
 DEFAULT_MSS = 536
@@ -260,6 +263,8 @@ class TcpConnection:
         return unwrap(segment.sequence, self.rcv_nxt) > self.rcv_nxt
 
     def info(self) -> TcpInfo:
+        from tcpip.tcp.info import connection_info
+
         return connection_info(self)
 
     # Inputs

@@ -6,18 +6,15 @@ nothing else.
 """
 
 from tcpip.usernet.config import UserNetConfig, choose_network, choose_network6
-from tcpip.usernet.counters import FlowInfo, UserNetInfo
 from tcpip.usernet.gateway import UserNetwork
 from tcpip.usernet.impair import ImpairConfig, Impairment
 from tcpip.usernet.sockets import HostSockets, host_addresses, host_resolvers
 
 __all__ = [
-    "FlowInfo",
     "HostSockets",
     "ImpairConfig",
     "Impairment",
     "UserNetConfig",
-    "UserNetInfo",
     "UserNetwork",
     "choose_network",
     "choose_network6",

@@ -1,46 +1,12 @@
-"""What the user-mode network counts, and the snapshot that others see."""
+"""What the user-mode network counts; `info.py` shows it."""
 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tcpip.usernet.splice import TcpFlow
-
-
-class FlowInfo(NamedTuple):
-    """One TCP flow; addresses as text, octets of payload acknowledged."""
-
-    guest: str
-    remote: str
-    state: str
-    octets_from_guest: int
-    octets_to_guest: int
-    in_flight: int
-    retransmissions: int
-
-
-class UserNetInfo(NamedTuple):
-    """A snapshot for people; all numbers since the start."""
-
-    network: str
-    network6: str | None
-    tcp_flows: tuple[FlowInfo, ...]
-    udp_flows: int
-    echo_flows: int
-    frames_from_guest: int
-    frames_to_guest: int
-    frames_dropped: int
-    frames_lost_on_purpose: int
-    malformed: int
-    martians: int
-    flows_opened: int
-    flows_refused: int
-    resets_sent: int
-    retransmissions: int
-    host_errors: dict[str, int]
-    """By name: ECONNREFUSED, EMFILE, ..."""
 
 
 class Counters:

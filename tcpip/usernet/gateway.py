@@ -13,10 +13,11 @@ guest's frames and at once hands their payload to the host's sockets;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tcpip.errors import MalformedPacketError, UsageError
 from tcpip.usernet.config import UserNetConfig
-from tcpip.usernet.counters import Counters, FlowInfo, UserNetInfo
+from tcpip.usernet.counters import Counters
 from tcpip.usernet.datagrams import EchoTable, UdpTable
 from tcpip.usernet.dhcp_server import DhcpServer
 from tcpip.usernet.errors_to_guest import ErrorSender
@@ -25,7 +26,6 @@ from tcpip.usernet.impair import CapturingPort, ImpairedPort, NetHeader, Port, W
 from tcpip.usernet.link import DATA_VALID, NEEDS_CSUM, OFFERED, Link
 from tcpip.usernet.neighbors import ADVERTISEMENT_INTERVAL, GATEWAY_LINK_LOCAL, Neighbors
 from tcpip.usernet.sockets import HostSockets
-from tcpip.usernet.splice import TcpFlow
 from tcpip.usernet.tcp_table import TcpTable
 from tcpip.wire import icmpv4, icmpv6
 from tcpip.wire.address import IPV4_LOOPBACK, IPV6_LOOPBACK, IpAddress
@@ -38,6 +38,9 @@ from tcpip.wire.ipv4 import Ipv4Packet
 from tcpip.wire.ipv6 import Ipv6Packet
 from tcpip.wire.protocols import ICMP, ICMPV6, TCP, UDP
 from tcpip.wire.udp import UdpDatagram
+
+if TYPE_CHECKING:
+    from tcpip.usernet.info import UserNetInfo
 
 OnFrame = Callable[[bool, Sequence[memoryview]], None]
 Target = tuple[IpAddress, int]
@@ -230,13 +233,15 @@ class UserNetwork:
             self.attach(self._port, self._features)
 
     def info(self) -> UserNetInfo:
+        from tcpip.usernet.info import UserNetInfo, flow_info
+
         counters, config = self._counters, self.config
         flows = self._tcp.flows.values()
         lost = sum(wire.frames_lost for wire in (self._wire_out, self._wire_in) if wire is not None)
         return UserNetInfo(
             network=str(config.network),
             network6=str(config.network6) if config.network6 else None,
-            tcp_flows=tuple(_flow_info(flow) for flow in flows),
+            tcp_flows=tuple(flow_info(flow) for flow in flows),
             udp_flows=len(self._udp),
             echo_flows=len(self._echo),
             frames_from_guest=counters.frames_from_guest,
@@ -458,22 +463,3 @@ def _has_headers(head: memoryview) -> bool:
     if head[12] == 0x86 and head[20] == TCP and len(head) >= 74:
         return len(head) >= 54 + (head[66] >> 4) * 4
     return False
-
-
-def _flow_info(flow: TcpFlow) -> FlowInfo:
-    key, half = flow.key, len(flow.key) - 4 >> 1
-    ports = int.from_bytes(key[-4:-2], "big"), int.from_bytes(key[-2:], "big")
-    return FlowInfo(
-        _endpoint_text(key[:half], ports[0]),
-        _endpoint_text(key[half:-4], ports[1]),
-        flow.state.name,
-        flow.octets_from_guest,
-        flow.octets_to_guest,
-        flow.in_flight,
-        flow.retransmissions,
-    )
-
-
-def _endpoint_text(address: bytes, port: int) -> str:
-    text = str(IpAddress(address))
-    return f"[{text}]:{port}" if len(address) == 16 else f"{text}:{port}"
