@@ -67,6 +67,7 @@ class Incoming:
             return b""
         session = self._session
         try:
+            session.check_time()
             while True:
                 for piece in self._decoded:
                     if len(piece):
