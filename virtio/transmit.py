@@ -46,6 +46,10 @@ class TransmitSide:
         self._base = region.base
         self._small = small
         self._large = large
+        self._checksum_at = (0, 0)
+        self._shortest = spec.ETHERNET_HEADER_SIZE
+        self._header = bytes(FRAME_AT)
+        """The virtio-net header of the last frame that was not to be cut, for those like it."""
         self._on_their_way: dict[int, Sequence[Segment]] = {}
         """What the device has, by token, oldest first."""
         self._repeated: set[int] = set()
@@ -58,6 +62,7 @@ class TransmitSide:
         """
         self._queue = queue
         self._features = features
+        self._shortest = spec.FRAME_MAX + 1  # with these features nothing has been checked
         self._is_modern = bool(features & spec.VIRTIO_F_VERSION_1)
         self._header_size = spec.net_header_size(features)
         on_their_way, self._on_their_way = self._on_their_way, {}
@@ -77,7 +82,7 @@ class TransmitSide:
         length = 0
         for piece in pieces:
             length += len(piece)
-        if csum_offset or gso_type or length < 14:
+        if gso_type or length < self._shortest or (csum_start, csum_offset) != self._checksum_at:
             self._check(length, csum_start, csum_offset, gso_type, gso_size)
         if length > SMALL_ROOM or not self._is_modern:
             return self._send_chain(pieces, length, csum_start, csum_offset, gso_type, gso_size)
@@ -95,7 +100,10 @@ class TransmitSide:
         for piece in pieces:
             start, end = end, end + len(piece)
             octets[start:end] = piece
-        self._write_header(offset, csum_start, csum_offset, gso_type, gso_size)
+        if gso_type:
+            self._write_gso_header(offset, csum_start, csum_offset, gso_type, gso_size)
+        else:
+            octets[offset : offset + FRAME_AT] = self._header
         address, size = self._base + offset, end - offset
         queue.post(address, size, False, number)
         self._on_their_way[number] = ((address, size),)
@@ -105,9 +113,13 @@ class TransmitSide:
 
     def reclaim(self) -> None:
         """Take back the buffers of all frames the device has used."""
+        small, on_their_way = self._small, self._on_their_way
         for token, _ in self._queue.reap():
-            del self._on_their_way[token]
-            self._give(token)
+            del on_their_way[token]
+            if token > 0xFFFF:
+                self._give(token)
+            else:
+                small.give(token)
             if self._repeated:
                 self._repeated.discard(token)
 
@@ -130,6 +142,11 @@ class TransmitSide:
         end = csum_start + (20 if gso_type else csum_offset + 2)
         if end > min(length, SMALL_ROOM) or length < spec.ETHERNET_HEADER_SIZE or (gso_type and not gso_size):
             raise UsageError(f"virtio: a frame of {length} octets, checksum at {csum_start}+{csum_offset}")
+        if not gso_type:
+            self._checksum_at = (csum_start, csum_offset)
+            self._shortest = max(end, spec.ETHERNET_HEADER_SIZE)
+            flags = spec.VIRTIO_NET_HDR_F_NEEDS_CSUM if csum_offset else 0
+            self._header = spec.NET_HEADER_WITH_BUFFERS.pack(flags, 0, 0, 0, csum_start, csum_offset, 0)
 
     def _give(self, token: int) -> None:
         self._small.give(token & 0xFFFF)
@@ -156,7 +173,10 @@ class TransmitSide:
         token = self._small.take()
         start = self._small.offsets[token]
         end = self._copy(head, start + FRAME_AT)
-        self._write_header(start, csum_start, csum_offset, gso_type, gso_size)
+        if gso_type:
+            self._write_gso_header(start, csum_start, csum_offset, gso_type, gso_size)
+        else:
+            self._region.octets[start : start + FRAME_AT] = self._header
         segments = [(self._base + start, end - start)]
         if not self._is_modern:  # the header alone, for a legacy device (§5.1.6.6)
             segments = [(self._base + start, self._header_size)]
@@ -183,24 +203,17 @@ class TransmitSide:
             start = end
         return start
 
-    def _write_header(
+    def _write_gso_header(
         self, offset: int, csum_start: int, csum_offset: int, gso_type: int, gso_size: int
     ) -> None:
         """Fill in `struct virtio_net_hdr` (virtio 1.2 §5.1.6.2), num_buffers 0."""
-        if not csum_offset and not gso_type:
-            self._region.u64[offset >> 3] = 0
-            self._region.u32[offset + 8 >> 2] = 0
-            return
-        header_length = 0
-        if gso_type:
-            data_offset = self._region.octets[offset + FRAME_AT + csum_start + 12] >> 4
-            header_length = csum_start + 4 * data_offset
+        data_offset = self._region.octets[offset + FRAME_AT + csum_start + 12] >> 4
         spec.NET_HEADER_WITH_BUFFERS.pack_into(
             self._region.octets,
             offset,
             spec.VIRTIO_NET_HDR_F_NEEDS_CSUM,
             gso_type,
-            header_length,
+            csum_start + 4 * data_offset,
             gso_size,
             csum_start,
             csum_offset,

@@ -32,7 +32,6 @@ _INTERFACE_NAME_MAX = 15
 _VLAN_TAG_SIZE = 4
 _FRAMES_A_TURN = 64
 _HEADER_SIZE = 12
-_PLAIN = bytes(_HEADER_SIZE)
 
 
 class TapBackend:
@@ -57,6 +56,9 @@ class TapBackend:
             raise _explain(name, error) from error
         self._header = bytearray(_HEADER_SIZE)
         self._room = 0
+        self._last_header = PLAIN_HEADER
+        self._last_octets = bytes(_HEADER_SIZE)
+        """Of the last frame sent, and mostly of the next one."""
 
     def attach(self, port: RxPort, features: int) -> None:
         """Let the kernel leave undone what the driver takes undone, and no more."""
@@ -80,9 +82,11 @@ class TapBackend:
 
     def transmit(self, pieces: Sequence[memoryview], header: NetHeader) -> None:
         """Write one frame; what the kernel has no room for is lost, as on any wire, and counted."""
-        octets = _PLAIN if header == PLAIN_HEADER else spec.NET_HEADER_WITH_BUFFERS.pack(*header, 0)
+        if header != self._last_header:
+            self._last_header = header
+            self._last_octets = spec.NET_HEADER_WITH_BUFFERS.pack(*header, 0)
         try:
-            os.writev(self._fd, (octets, *pieces))
+            os.writev(self._fd, (self._last_octets, *pieces))
         except OSError as error:
             self.dropped_sends += 1
             self.last_error = error.errno or 0
