@@ -14,22 +14,17 @@ differ `tests/interop/test_openssl_verify.py` has the list and the reasons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .alerts import Alert
 from .certificates import DIGITAL_SIGNATURE, KEY_CERT_SIGN, SERVER_AUTH, WEAK_HASHES, Certificate
 from .der import DerError
 from .errors import CertificateError
-from .name_constraints import (
-    MAX_COMPARISONS,
-    TOO_MUCH_WORK,
-    UNSUPPORTED_SYNTAX,
-    Form,
-    NameConstraints,
-    forms_of,
-)
 from .names import comparable_name, matching_name, parse_ip
 from .trust import TrustSource
+
+if TYPE_CHECKING:
+    from .name_constraints import Form, NameConstraints
 
 MAX_SENT = 10  # certificates looked at of those sent: real chains have two to four
 MAX_PATH = 10
@@ -209,6 +204,8 @@ class _Search:
         for depth in reversed(range(1, len(path))):
             if (der := path[depth].name_constraints_der) is None:
                 continue
+            from .name_constraints import UNSUPPORTED_SYNTAX, NameConstraints  # few chains have any
+
             try:
                 if der not in self._constraints:
                     self._constraints[der] = NameConstraints.parse(der)
@@ -221,6 +218,8 @@ class _Search:
         return None
 
     def _violation(self, constraints: NameConstraints, certificate: Certificate) -> str | None:
+        from .name_constraints import MAX_COMPARISONS, TOO_MUCH_WORK, forms_of
+
         if certificate.der not in self._forms:
             self._forms[certificate.der] = forms_of(certificate.subject_der, certificate.names)
         forms = self._forms[certificate.der]

@@ -7,13 +7,10 @@ nothing else.
 
 from tcpip.usernet.config import UserNetConfig, choose_network, choose_network6
 from tcpip.usernet.gateway import UserNetwork
-from tcpip.usernet.impair import ImpairConfig, Impairment
 from tcpip.usernet.sockets import HostSockets, host_addresses, host_resolvers
 
 __all__ = [
     "HostSockets",
-    "ImpairConfig",
-    "Impairment",
     "UserNetConfig",
     "UserNetwork",
     "choose_network",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tcpip.usernet.impair import ImpairConfig
 from tcpip.wire.address import IpAddress, IpNetwork
+
+if TYPE_CHECKING:
+    from tcpip.usernet.impair import ImpairConfig
 
 GATEWAY_HOST, DNS_HOST, GUEST_HOST = 2, 3, 15
 """Host parts of the addresses, those of QEMU's user network."""

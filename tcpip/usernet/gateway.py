@@ -22,9 +22,9 @@ from tcpip.usernet.datagrams import EchoTable, UdpTable
 from tcpip.usernet.dhcp_server import DhcpServer
 from tcpip.usernet.errors_to_guest import ErrorSender
 from tcpip.usernet.fragments import Packet, Reassembler
-from tcpip.usernet.impair import CapturingPort, ImpairedPort, NetHeader, Port, Wire
 from tcpip.usernet.link import DATA_VALID, NEEDS_CSUM, OFFERED, Link
 from tcpip.usernet.neighbors import ADVERTISEMENT_INTERVAL, GATEWAY_LINK_LOCAL, Neighbors
+from tcpip.usernet.port import NetHeader, Port
 from tcpip.usernet.sockets import HostSockets
 from tcpip.usernet.tcp_table import TcpTable
 from tcpip.wire import icmpv4, icmpv6
@@ -40,6 +40,7 @@ from tcpip.wire.protocols import ICMP, ICMPV6, TCP, UDP
 from tcpip.wire.udp import UdpDatagram
 
 if TYPE_CHECKING:
+    from tcpip.usernet.impair import ImpairedPort, Wire
     from tcpip.usernet.info import UserNetInfo
 
 OnFrame = Callable[[bool, Sequence[memoryview]], None]
@@ -90,6 +91,8 @@ class UserNetwork:
         self._wire_out: Wire | None = None
         self._wire_in: Wire | None = None
         if config.impair is not None:
+            from tcpip.usernet.impair import Wire
+
             self._wire_out = Wire(config.impair.from_guest, config.impair.seed * 2)
             self._wire_in = Wire(config.impair.to_guest, config.impair.seed * 2 + 1)
         self._impaired: ImpairedPort | None = None
@@ -118,8 +121,12 @@ class UserNetwork:
         """Begin to deliver to `port`; flows outlive a reset of the device."""
         self._port, self._features = port, features
         if self._on_frame is not None:
+            from tcpip.usernet.impair import CapturingPort
+
             port = CapturingPort(port, self._on_frame)
         if self._wire_in is not None:
+            from tcpip.usernet.impair import ImpairedPort
+
             self._impaired = ImpairedPort(port, self._wire_in)
             self._impaired.now = self._now
             port = self._impaired

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-NetHeader = tuple[int, int, int, int, int, int]
+from tcpip.usernet.port import NetHeader, Port, cut, scatter
 
 _MASK64 = (1 << 64) - 1
 
@@ -106,14 +106,6 @@ class Wire:
         heapq.heappush(self._on_the_way, (due, self._order, frame, header))
 
 
-class Port(Protocol):
-    """The guest's receive buffers (`RxPort` of the software device)."""
-
-    def rx_room(self, size: int) -> Sequence[memoryview] | None: ...
-
-    def rx_done(self, length: int, header: NetHeader) -> None: ...
-
-
 class ImpairedPort:
     """A `Port` whose frames take the bad wire on their way to the real one."""
 
@@ -164,39 +156,3 @@ class CapturingPort:
     def rx_done(self, length: int, header: NetHeader) -> None:
         self._on_frame(False, cut(self._views, length))
         self._port.rx_done(length, header)
-
-
-def scatter(views: Sequence[memoryview], data: bytes | bytearray | memoryview) -> None:
-    """Copy `data` to views that follow each other and hold it."""
-    first = views[0]
-    if len(first) >= len(data):
-        first[: len(data)] = data
-        return
-    rest = memoryview(data)
-    for view in views:
-        part = rest[: len(view)]
-        view[: len(part)] = part
-        rest = rest[len(part) :]
-        if not rest:
-            return
-
-
-def cut(views: Sequence[memoryview], length: int) -> list[memoryview]:
-    """The first `length` octets of views that follow each other."""
-    out = []
-    for view in views:
-        if length <= 0:
-            break
-        out.append(view[:length])
-        length -= len(view)
-    return out
-
-
-def skip(views: Sequence[memoryview], length: int) -> list[memoryview]:
-    """All but the first `length` octets of views that follow each other."""
-    out = []
-    for view in views:
-        if length < len(view):
-            out.append(view[length:] if length > 0 else view)
-        length -= len(view)
-    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from tcpip.usernet.impair import NetHeader, Port, scatter
+from tcpip.usernet.port import NetHeader, Port, scatter
 from tcpip.wire.address import IpAddress
 from tcpip.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, EthernetHeader
 from tcpip.wire.ipv4 import Ipv4Packet

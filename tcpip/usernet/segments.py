@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tcpip.usernet.impair import skip
+from tcpip.usernet.port import skip
 from tcpip.wire.address import IpAddress
 from tcpip.wire.checksum import checksum, is_valid, ones_sum, ones_sum_pieces, pseudo_header_sum
 from tcpip.wire.ipv4 import Ipv4Packet

@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from enum import Enum
 
 from tcpip.usernet.config import UserNetConfig
-from tcpip.usernet.impair import NetHeader, cut, scatter, skip
 from tcpip.usernet.link import GSO_TCPV4, GSO_TCPV6, NEEDS_CSUM, Link
+from tcpip.usernet.port import NetHeader, cut, scatter, skip
 from tcpip.usernet.rto import RetransmissionTimeout
 from tcpip.usernet.segments import (
     ACK,

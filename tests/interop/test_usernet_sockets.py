@@ -16,12 +16,11 @@ import pytest
 
 from tcpip.usernet import (
     HostSockets,
-    ImpairConfig,
-    Impairment,
     UserNetConfig,
     UserNetwork,
     host_addresses,
 )
+from tcpip.usernet.impair import ImpairConfig, Impairment
 from tcpip.usernet.sockets import CopyingTcpSocket
 from tcpip.wire import icmpv4
 from tcpip.wire.address import IpAddress, IpNetwork

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcpip.usernet import ImpairConfig, Impairment, UserNetConfig, UserNetwork
+from tcpip.usernet import UserNetConfig, UserNetwork
+from tcpip.usernet.impair import ImpairConfig, Impairment
 from tcpip.wire.address import IpAddress
 from tests.fakes.bare_client import ACK, ALL_OFFLOADS, BareClient, MemoryPort
 from tests.fakes.host_sockets import FakeHost

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tcpip.usernet import ImpairConfig, Impairment, UserNetConfig, UserNetwork
-from tcpip.usernet.impair import Chance, Wire
+from tcpip.usernet import UserNetConfig, UserNetwork
+from tcpip.usernet.impair import Chance, ImpairConfig, Impairment, Wire
 from tcpip.wire.address import IpAddress
 from tests.fakes.bare_client import PLAIN, BareClient
 from tests.fakes.host_sockets import FakeHost
