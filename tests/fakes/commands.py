@@ -59,11 +59,13 @@ def curl(*arguments: str, **more: object) -> Done:
 
 _MEASURED = textwrap.dedent(
     """
-    import resource, sys
+    import sys
     from pycurl_redox.cli import main
     code = main(sys.argv[1:])
     sys.stdout.flush()
-    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    with open("/proc/self/status") as status:
+        (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM:")]
+    print("peak", peak, file=sys.stderr)
     raise SystemExit(code)
     """
 )

@@ -68,7 +68,8 @@ def cases() -> dict[str, Case]:
         "wrong name": Case(
             [end(names=["www.example.test", "*.example.test"])],
             mismatch + "'localhost'", "end.test",
-            "hostname mismatch: none of its names covers 'localhost'", "--resolve www.example.test:PORT:ADDRESS",
+            "hostname mismatch: none of its names covers 'localhost'",
+            "--resolve www.example.test:PORT:ADDRESS",
         ),
         "IP mismatch": Case(
             [end(names=["localhost", "192.0.2.1"])],
@@ -142,8 +143,6 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Case,
         arguments = ("-sS", "-4", "--cacert", str(trusted), f"https://{case.host}:{port}/")
         ours = redox_curl(*arguments)
         theirs = curl(*arguments) if CURL else None
-        insecure = redox_curl("-k", *arguments)
-    assert (insecure.code, insecure.out) == (0, b"ok"), "the server itself is in order"
     yield case, Answers(ours, theirs)
 
 
