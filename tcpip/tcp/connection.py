@@ -48,6 +48,18 @@ MIN_PATH_MSS = 512
 """RFC 5927 §7.2: no ICMP error lowers the path MTU below 552 (for IPv6 the stack's floor is 1280)."""
 
 
+JOINED = 65_536
+"""The most that `receive` joins; what a device has merged is about as large, and left alone."""
+
+
+def _join(first: bytes, chunks: deque[bytes]) -> bytes:
+    parts, size = [first], len(first)
+    while chunks and size + len(chunks[0]) <= JOINED:
+        size += len(chunks[0])
+        parts.append(chunks.popleft())
+    return b"".join(parts)
+
+
 def _nothing() -> None:
     """Nobody waits for changes."""
 
@@ -330,10 +342,17 @@ class TcpConnection:
         return size
 
     def receive(self) -> bytes:
-        """The oldest chunk that nobody has taken, whole; b"" when there is none now."""
-        if not self.chunks:
+        """The oldest chunk that nobody has taken, whole; b"" when there is none now.
+
+        Chunks of single frames are joined: a second copy costs far less than
+        a turn of every layer above for each of them.
+        """
+        chunks = self.chunks
+        if not chunks:
             return b""
-        chunk = self.chunks.popleft()
+        chunk = chunks.popleft()
+        if chunks and len(chunk) + len(chunks[0]) <= JOINED:
+            chunk = _join(chunk, chunks)
         self.readable -= len(chunk)
         if send.is_window_update_due(self):
             self.ack_now = True

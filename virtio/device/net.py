@@ -158,11 +158,11 @@ class NetDevice:
         left = length + size
         head, views, room = self._posted[0]
         if left <= room and len(views[0]) >= size:
-            if header == PLAIN_HEADER:
-                views[0][:size] = self._plain_header
-            else:
-                views[0][:size] = spec.NET_HEADER_WITH_BUFFERS.pack(*header, 1)[:size]
-            del self._posted[0]
+            if header != self._last_header:
+                self._last_header = header
+                self._last_octets = spec.NET_HEADER_WITH_BUFFERS.pack(*header, 1)[:size]
+            views[0][:size] = self._last_octets
+            self._posted.popleft()
             self._receive_queue.push(head, left)
             return
         count = self._count_for(left)
@@ -204,8 +204,10 @@ class NetDevice:
             return
         self._features = self._wanted
         self._header_size = spec.net_header_size(self._features)
+        self._last_header = PLAIN_HEADER
         plain = spec.NET_HEADER_WITH_BUFFERS.pack(*PLAIN_HEADER, 1)
-        self._plain_header = plain[: self._header_size]
+        self._last_octets = plain[: self._header_size]
+        """Of the last frame in a single buffer, and mostly of the next one."""
         self._receive_queue = self._queues[spec.RECEIVE_QUEUE]
         self._transmit_queue = self._queues[spec.TRANSMIT_QUEUE]
         self._receive_queue.want_no_notification()

@@ -1,5 +1,8 @@
 """What a connection sends, and when (RFC 9293 §3.8; RFC 6298; RFC 6582; RFC 6675)."""
 
+import random
+from itertools import pairwise
+
 import pytest
 
 from tcpip.errors import (
@@ -324,14 +327,34 @@ def test_a_reader_that_makes_room_opens_the_window():
     assert windows == sorted(windows)
 
 
-def test_a_reader_of_single_octets_opens_no_silly_window():
+def test_a_reader_of_small_pieces_opens_no_silly_window():
     peer = TcpPeer.established(PLAIN._replace(receive_buffer=2000))
-    for at in range(0, 2000, 100):
-        peer.give("A", seq=1 + at, payload=bytes(100))
+    edges = []
+    for at in range(0, 3600, 300):
+        peer.give("A", seq=1 + at, payload=bytes(300))
+        peer.connection.receive()
+        peer.jump()
+        edges += [s.acknowledgment + s.window for s in peer.segments()]
+    steps = [after - before for before, after in pairwise(edges)]
+    assert len(edges) >= 12 and max(steps) > 0
+    assert all(step == 0 or step >= 1000 for step in steps)
+
+
+def test_small_chunks_are_joined_for_the_reader_within_a_bound():
+    peer = TcpPeer(PLAIN)
+    peer.connection.connect(0.0)
     peer.take()
-    first = peer.connection.receive()
-    assert len(first) <= 1024
-    assert all(s.window == 0 or s.window >= 1000 for s in peer.segments())
+    peer.give("SA", seq=0, ack=1, scale=7)
+    peer.take()
+    text = random.Random(1).randbytes(1000 * 100)
+    for at in range(0, len(text), 2000):
+        peer.give("A", seq=1 + at, payload=text[at : at + 2000])
+        peer.take()
+    chunks = []
+    while chunk := peer.connection.receive():
+        chunks.append(chunk)
+    assert [len(chunk) for chunk in chunks] == [64_000, 36_000]
+    assert b"".join(chunks) == text and peer.connection.readable == 0
 
 
 # Loss
