@@ -17,13 +17,15 @@ NEEDED_ELSEWHERE = {
     # the standard library; h11 brings dataclasses, inspect and re, the host's sockets bring selectors
     "argparse", "asyncio", "base64", "concurrent", "datetime", "decimal", "email", "getpass", "gzip",
     "hashlib", "hmac", "html", "http", "json", "locale", "logging", "platform", "queue", "secrets", "shutil",
-    "signal", "ssl", "string", "subprocess", "tempfile", "textwrap", "traceback", "uuid", "zlib", "_hashlib", "_ssl",
+    "signal", "ssl", "string", "subprocess", "tempfile", "textwrap", "traceback", "uuid", "zlib",
+    "_hashlib", "_ssl",
     # other people's
     "certifi", "cryptography.x509", "dnslib", "idna", "brotli", "zstandard",
     # our own
     "pycurl_redox.auth", "pycurl_redox.client", "pycurl_redox.cookies", "pycurl_redox.dates",
     "pycurl_redox.decode", "pycurl_redox.digest", "pycurl_redox.form", "pycurl_redox.glob",
-    "pycurl_redox.help", "pycurl_redox.multipart", "pycurl_redox.netcfg", "pycurl_redox.netrc", "pycurl_redox.ping",
+    "pycurl_redox.help", "pycurl_redox.multipart", "pycurl_redox.netcfg", "pycurl_redox.netrc",
+    "pycurl_redox.ping",
     "pycurl_redox.progress", "pycurl_redox.redirect", "pycurl_redox.resolve_rules", "pycurl_redox.resolver",
     "pycurl_redox.set_cookie", "pycurl_redox.trace", "pycurl_redox.writeout",
     "tcpip.dns", "tcpip.hosts", "tcpip.lookup", "tcpip.ping", "tcpip.snapshot", "tcpip.tcp.info", "tcpip.udp",
