@@ -107,7 +107,8 @@ class Flow(Timed):
         self._hop_limit = hop_limit
         self._template: tuple[bytes, bytes, bytes] = (b"", b"", b"")
         self._header_sum = 0
-        self.set_mac(bytes(6), bytes(6))
+        if is_loopback:
+            self.set_mac(bytes(6), bytes(6))
 
     def set_mac(self, destination: bytes, source: bytes) -> None:
         """Make the template for a next hop."""

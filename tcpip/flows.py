@@ -18,6 +18,7 @@ from tcpip.net.icmp import IcmpKind, ReportedError
 from tcpip.net.ip import IpLayer
 from tcpip.net.neighbors import NeighborState
 from tcpip.net.ports import ConnectionNumbers, PortAllocator
+from tcpip.net.routes import Route
 from tcpip.tcp.config import TcpConfig
 from tcpip.tcp.connection import TcpConnection
 from tcpip.tcp.states import State
@@ -76,7 +77,7 @@ class Flows:
     def connect(self, remote: IpAddress, port: int, local_port: int, now: float) -> TcpConnection:
         if not 0 < port < 65_536 or remote.is_multicast or remote.is_broadcast or remote.is_unspecified:
             raise UsageError(f"TCP: no connection to {remote} port {port}")
-        self._ip.route_to(remote)
+        route = self._ip.route_to(remote)
         local = self._ip.source_for(remote)
         addresses = remote + local + port.to_bytes(2, "big")
         if local_port == 0:
@@ -87,7 +88,7 @@ class Flows:
             raise AddressError(f"TCP: port {local_port} is connected to {remote} port {port} already")
         if not self._make_room():
             raise AddressError(f"TCP: {len(self.by_key)} connections are open, and no more may be")
-        flow = self._open(local, local_port, remote, port, now)
+        flow = self._open(local, local_port, remote, port, route, now)
         flow.connection.connect(now)
         self.mark_ready(flow)
         return flow.connection
@@ -179,8 +180,9 @@ class Flows:
         if listener.is_full or not self._make_room():
             self._counters.drop(DropReason.BACKLOG_FULL)
             return
+        route = self._ip.route_to(packet.source)
         flow = self._open(
-            packet.destination, segment.destination_port, packet.source, segment.source_port, now
+            packet.destination, segment.destination_port, packet.source, segment.source_port, route, now
         )
         flow.listener = listener
         listener.half_open += 1
@@ -334,10 +336,15 @@ class Flows:
     # ---- opening and forgetting
 
     def _open(
-        self, local: IpAddress, local_port: int, remote: IpAddress, remote_port: int, now: float
+        self,
+        local: IpAddress,
+        local_port: int,
+        remote: IpAddress,
+        remote_port: int,
+        route: Route,
+        now: float,
     ) -> Flow:
         key = remote + local + remote_port.to_bytes(2, "big") + local_port.to_bytes(2, "big")
-        route = self._ip.route_to(remote)
         mtu = self._ip.mtu_to(remote, route, now)
         is_ipv4 = local.version == 4
         ip_size = 20 if is_ipv4 else 40
@@ -347,12 +354,13 @@ class Flows:
             gso_max = MAX_IP_PACKET - (ip_size if is_ipv4 else 0) - MAX_TCP_HEADER
         elif not route.is_loopback:
             gso_max = BURST * mss
+        iss, timestamp_offset = self._numbers.choose(key, now)
         connection = TcpConnection(
             self._config,
             local_port,
             remote_port,
-            iss=self._numbers.initial_sequence(key, now),
-            timestamp_offset=self._numbers.timestamp_offset(key),
+            iss=iss,
+            timestamp_offset=timestamp_offset,
             mss=mss,
             gso_max=gso_max,
         )

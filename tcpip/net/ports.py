@@ -44,10 +44,10 @@ class ConnectionNumbers:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def initial_sequence(self, four_tuple: bytes, now: float) -> int:
-        """ISS of RFC 6528 §3: a keyed hash, and a clock that puts an incarnation above the last."""
-        return int(now * _ISS_TICKS) + siphash(self._secret, four_tuple) & 0xFFFFFFFF
+    def choose(self, four_tuple: bytes, now: float) -> tuple[int, int]:
+        """First sequence number and timestamp offset, the two halves of one hash.
 
-    def timestamp_offset(self, four_tuple: bytes) -> int:
-        """The other half of the same hash."""
-        return siphash(self._secret, four_tuple) >> 32
+        RFC 6528 §3: a clock is added, which puts an incarnation above the last.
+        """
+        digest = siphash(self._secret, four_tuple)
+        return int(now * _ISS_TICKS) + digest & 0xFFFFFFFF, digest >> 32

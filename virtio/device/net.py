@@ -51,6 +51,9 @@ class NetDevice:
         """What the driver did to be asked for a reset."""
         self._backend = backend
         self._link_up = True
+        self._last_header: NetHeader = PLAIN_HEADER
+        self._last_octets = b""
+        """Of the last frame handed over in a single buffer, and mostly of the next one."""
         self._reset()
 
     # registers
@@ -185,7 +188,7 @@ class NetDevice:
         self._starved_served = False
         """And the driver has posted some since."""
         self._more_to_send = False
-        self._good_header = PLAIN_HEADER
+        self._good_header: NetHeader = PLAIN_HEADER
         self._good_length = spec.ETHERNET_HEADER_SIZE
         """The last header without a complaint, and the shortest frame that it fits."""
 
@@ -207,7 +210,6 @@ class NetDevice:
         self._last_header = PLAIN_HEADER
         plain = spec.NET_HEADER_WITH_BUFFERS.pack(*PLAIN_HEADER, 1)
         self._last_octets = plain[: self._header_size]
-        """Of the last frame in a single buffer, and mostly of the next one."""
         self._receive_queue = self._queues[spec.RECEIVE_QUEUE]
         self._transmit_queue = self._queues[spec.TRANSMIT_QUEUE]
         self._receive_queue.want_no_notification()

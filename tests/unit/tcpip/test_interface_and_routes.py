@@ -117,8 +117,8 @@ def test_ports_are_drawn_until_there_are_none():
 
 def test_sequence_numbers_grow_with_the_clock_and_differ_by_peer_and_secret():
     numbers, others = ConnectionNumbers(b"a" * 16), ConnectionNumbers(b"b" * 16)
-    first = numbers.initial_sequence(b"peer 1", 10.0)
-    assert (numbers.initial_sequence(b"peer 1", 11.0) - first) & 0xFFFFFFFF == 250_000
-    assert numbers.initial_sequence(b"peer 2", 10.0) != first
-    assert others.initial_sequence(b"peer 1", 10.0) != first
-    assert numbers.timestamp_offset(b"peer 1") != numbers.timestamp_offset(b"peer 2")
+    first, offset = numbers.choose(b"peer 1", 10.0)
+    later, same_offset = numbers.choose(b"peer 1", 11.0)
+    assert (later - first) & 0xFFFFFFFF == 250_000 and same_offset == offset
+    for other in (numbers.choose(b"peer 2", 10.0), others.choose(b"peer 1", 10.0)):
+        assert other[0] != first and other[1] != offset
