@@ -14,6 +14,7 @@ until a read found nothing.
 from __future__ import annotations
 
 import errno
+import mmap
 import select
 import socket
 import struct
@@ -261,7 +262,8 @@ class HostSockets:
         if not hasattr(select, "epoll"):
             raise UsageError("user-mode network: needs Linux; take another --nic here")
         self._epoll = select.epoll()
-        self._scratch = memoryview(bytearray(_SCRATCH_SIZE))  # never written to, so never backed by memory
+        # Seldom written to: a mapping has no memory until then, where a bytearray is filled with zeros.
+        self._scratch = memoryview(mmap.mmap(-1, _SCRATCH_SIZE))
 
     @property
     def fileno(self) -> int:
