@@ -25,9 +25,11 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None, network_factory: NetworkFactory | None = None) -> int:
-    """Run the command and return its exit code; without arguments, those of the process, which is then ours."""
+    """Run the command and return its exit code; without arguments, those of the process, then ours."""
     if arguments is None:
-        return run_in_own_process(lambda: main(sys.argv[1:], network_factory))
+        return run_in_own_process(
+            lambda: main(sys.argv[1:], network_factory), "curl", errors.WriteFailedError.exit_code
+        )
     try:
         return _run(arguments, network_factory or _open_network)
     except errors.FetchError as error:  # of the network as a whole; a transfer's own is told where it happens

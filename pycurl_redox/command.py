@@ -10,6 +10,7 @@ from pycurl_redox import errors, messages
 from pycurl_redox.pool import Pool
 from pycurl_redox.routing import Routing
 from tcpip.clock import wall_clock
+from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
     from pycurl_redox.config import OperationConfig, UrlNode
@@ -44,6 +45,7 @@ class Command:
         self.pool = Pool()
         self.cookies: CookieJar | None = None
         self.transfers_done = 0
+        self._last_began: float | None = None
         self._network_factory = network_factory
         self._network: NetworkLike | None = None
         self._tracer: Tracer | None = None
@@ -184,6 +186,7 @@ class Command:
                 continue
             try:
                 for upload, url, values in setup.expansions(node):
+                    self._wait_for_turn()
                     exit_code = Job(self, setup, node, url, values, upload).run()
                     self.transfers_done += 1
                     if exit_code and self.config.fail_early:
@@ -196,6 +199,17 @@ class Command:
                 if self.config.fail_early:
                     return exit_code
         return exit_code
+
+    def _wait_for_turn(self) -> None:
+        """--rate: so much time lies between the beginnings of two transfers."""
+        apart = self.config.milliseconds_per_transfer / 1000
+        if not apart:
+            return
+        now = self.network.now()
+        if self._last_began is not None and self._last_began + apart > now:
+            self.network.run(sleep_until(self._last_began + apart))
+            now = self.network.now()
+        self._last_began = now
 
     async def _close_connections(self, network: NetworkLike) -> None:
         for connection in self.pool.take_all():

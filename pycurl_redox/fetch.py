@@ -37,7 +37,8 @@ DRAIN_LIMIT = 1024 * 1024
 MAX_CHALLENGES = 10
 """Rounds of authentication on one URL; an honest server needs one, or two with a stale nonce."""
 
-REDIRECTS = (301, 302, 303, 307, 308)
+KEEPALIVE_TIME = 60.0
+"""Seconds of silence before a probe: curl's."""
 
 
 class Fetcher:
@@ -90,6 +91,7 @@ class Session:
             ignore_content_length=config.ignore_content_length,
             raw=config.raw,
             continue_wait=config.expect100_timeout,
+            rate=config.limit_rate,
         )
 
     async def run(self) -> Incoming:
@@ -236,6 +238,8 @@ class Session:
         finally:
             result.name_lookup = (times.resolved or self.began) - self.began
         result.connects += 1
+        keepalive = None if config.no_keepalive else config.keepalive_time or KEEPALIVE_TIME
+        connection.endpoint.tune(nagle=not config.tcp_nodelay, keepalive=keepalive)
         self.mark("connect")
         self._note_connection(connection)
         try:

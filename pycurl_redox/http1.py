@@ -13,7 +13,7 @@ read and written in `http1_lenient`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import h11
 
@@ -22,6 +22,9 @@ from pycurl_redox.message import Head, Observer, Policy, Request
 from pycurl_redox.stream import Buffer, ByteStream, CutShortError
 from tcpip.errors import TimedOutError
 from tcpip.scheduler import Signal
+
+if TYPE_CHECKING:
+    from pycurl_redox.pace import Pace
 
 MAX_LINE = 100 * 1024  # curl's limit for one header line
 MAX_HEAD = 300 * 1024  # curl 8's limit for all heads of one response
@@ -102,6 +105,8 @@ class HttpConnection:
         machine = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         head_out = _write_head(machine, request)
         upload = _Upload(self, machine, request)
+        if policy.rate:
+            upload.hold_to(policy.rate, now)
         waits = request.expects_continue and request.body is not None
         await self._write([head_out, *([] if waits else upload.inline())], deadline)
         self.observer.header_out(head_out)
@@ -405,7 +410,18 @@ class ChunkedReader:
 class _Upload:
     """The sending side of one exchange: how far the body is."""
 
-    __slots__ = ("_changed", "_error", "_machine", "_request", "_untold", "connection", "is_done")
+    __slots__ = (
+        "_changed",
+        "_error",
+        "_machine",
+        "_now",
+        "_pace",
+        "_request",
+        "_size",
+        "_untold",
+        "connection",
+        "is_done",
+    )
 
     def __init__(self, connection: HttpConnection, machine: h11.Connection, request: Request) -> None:
         self.connection = connection
@@ -414,7 +430,16 @@ class _Upload:
         self._changed = Signal()
         self._error: Exception | None = None
         self._untold: Buffer = b""
+        self._pace: Pace | None = None
+        self._size = UPLOAD_PIECE
         self.is_done = request.body is None
+
+    def hold_to(self, rate: int, now: Callable[[], float]) -> None:
+        """Send no more than so many octets a second."""
+        from pycurl_redox.pace import Pace
+
+        self._pace, self._now = Pace(rate), now
+        self._size = min(UPLOAD_PIECE, self._pace.piece)
 
     def inline(self) -> list[Buffer]:
         """Return the first piece, or the whole of a small body, to go out at once."""
@@ -434,6 +459,8 @@ class _Upload:
         stream = self.connection.stream
         try:
             while not self.is_done:
+                if self._pace is not None:
+                    await self._pace.wait(self._now(), deadline)
                 await stream.write(self._next_piece(), deadline)
                 self.tell()
         except Exception as error:  # whatever it is, `finished` raises it where the response is waited for
@@ -456,7 +483,9 @@ class _Upload:
         """Read a piece of the body and frame it; sets `is_done` with the last one."""
         body = self._request.body
         assert body is not None
-        data = body.read(UPLOAD_PIECE)
+        data = body.read(self._size)
+        if self._pace is not None:
+            self._pace.passed(len(data))
         ended = not len(data)
         if not ended and body.length is not None:
             ended = body.is_at_end

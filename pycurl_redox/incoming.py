@@ -14,6 +14,7 @@ from pycurl_redox.stream import Buffer
 if TYPE_CHECKING:
     from pycurl_redox.decode import Decoder
     from pycurl_redox.fetch import Session
+    from pycurl_redox.pace import Pace
 
 CLOSE_TIME = 1.0
 """Seconds that a good-bye may take."""
@@ -30,6 +31,8 @@ class Incoming:
         self._decoded: Iterator[Buffer] = iter(())
         self._is_ignored = False
         self._is_finished = False
+        self._pace: Pace | None = None
+        self._held: Buffer = b""  # read, and held back by the pace
         self.head = response.head
         self.is_unmet = False
         """True when a time condition says that there is nothing new."""
@@ -60,6 +63,10 @@ class Incoming:
             self._check_time(config.time_condition, config.condition_time)
         if not config.raw:
             self._choose_decoder()
+        if config.limit_rate:
+            from pycurl_redox.pace import Pace
+
+            self._pace = Pace(config.limit_rate)
 
     async def read(self) -> Buffer:
         """Return the next octets, decoded, empty at the end; a view is good until the next call."""
@@ -72,7 +79,11 @@ class Incoming:
                 for piece in self._decoded:
                     if len(piece):
                         return piece
-                data = await self._response.read(session.read_deadline())
+                data = await (
+                    self._response.read(session.read_deadline())
+                    if self._pace is None
+                    else self._slowly(self._pace)
+                )
                 if not len(data):
                     if self._decoder is not None and self.result.downloaded:
                         self._decoder.finish()
@@ -90,6 +101,17 @@ class Incoming:
             session.drop(self._connection)
             session.mark("total")
             raise session.translated(error) from error
+
+    async def _slowly(self, pace: Pace) -> Buffer:
+        """Read as --limit-rate says: a large piece is handed on in small ones."""
+        session = self._session
+        if not len(self._held):
+            self._held = await self._response.read(session.read_deadline())
+        held = memoryview(self._held)
+        await pace.wait(session.network.now(), session.deadline)
+        piece, self._held = held[: pace.piece], held[pace.piece :]
+        pace.passed(len(piece))
+        return piece
 
     def close(self) -> None:
         """Give up the rest of the body, and the connection with it."""

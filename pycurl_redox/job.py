@@ -15,6 +15,7 @@ from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
 from pycurl_redox.url import Url, add_upload_name, append_query, parse_url, remote_name
+from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
@@ -272,6 +273,29 @@ class Job:
         )
 
     async def _transfer(self, transfer: Transfer) -> errors.FetchError | None:
+        if not self.config.speed_time:
+            return await self._receive_all(transfer)
+        return await self._watched(transfer)
+
+    async def _watched(self, transfer: Transfer) -> errors.FetchError | None:
+        """--speed-limit: a transfer that is too slow for too long is given up."""
+        from pycurl_redox.pace import SpeedWatch
+
+        config, result, network = self.config, transfer.result, self.setup.fetcher.network
+        watch = SpeedWatch(config.speed_limit, config.speed_time)
+        task = network.spawn(self._receive_all(transfer))
+        try:
+            while not task.is_done:
+                if await task.finished.wait(network.now() + 1.0) or not result.method:
+                    continue
+                if watch.is_too_slow(network.now(), result.downloaded + result.uploaded):
+                    result.total = network.now() - result.began
+                    return errors.too_slow(config.speed_limit, config.speed_time)
+            return task.result
+        finally:
+            task.cancel()
+
+    async def _receive_all(self, transfer: Transfer) -> errors.FetchError | None:
         try:
             incoming = await self.setup.fetcher.fetch(transfer)
             try:
@@ -327,7 +351,7 @@ class Job:
         wait = float(config.retry_delay) or delay
         after = transfer.result.header(b"retry-after")
         if after and problem.startswith("HTTP"):
-            wait = _retry_after(after) or wait
+            wait = _retry_after(after, wall_clock()) or wait
         if config.retry_max_time and elapsed + wait > config.retry_max_time:
             return None
         self.retries_left -= 1
@@ -364,11 +388,29 @@ class Job:
             if self.config.remove_on_error:
                 self.output.close()
                 self.output.remove()
+        elif self.config.remote_time:
+            self._set_remote_time(result.header(b"last-modified"))
         if self.config.cookie_jar is not None:
             command.save_cookies(self.config.cookie_jar)
         if self.config.write_out:
             command.write_out(self, transfer)
         return result.exit_code
+
+    def _set_remote_time(self, last_modified: bytes | None) -> None:
+        """Give the file the time that its original has."""
+        path = self.output.path
+        if last_modified is None or path is None or not os.path.isfile(path):
+            return
+        from pycurl_redox.dates import parse_date
+
+        modified = parse_date(last_modified.decode("latin-1"))
+        if modified is None:
+            return
+        self.output.close()  # what is still to be written would change it again
+        try:
+            os.utime(path, (modified, modified))
+        except OSError as error:
+            self.command.warn(f"Failed to set filetime {modified} on outfile: {error.strerror}")
 
     def _clean_up(self) -> None:
         self.output.close()
@@ -377,9 +419,14 @@ class Job:
                 file.close()
 
 
-def _retry_after(value: bytes) -> float | None:
-    """RFC 9110 §10.2.3, the form in seconds."""
-    return float(value) if value.isdigit() and len(value) < 10 else None
+def _retry_after(value: bytes, now: float) -> float | None:
+    """RFC 9110 §10.2.3: seconds, or a date; None for what is neither, or is over."""
+    if value.isdigit():
+        return float(value) if len(value) < 10 else None
+    from pycurl_redox.dates import parse_date
+
+    moment = parse_date(value.decode("latin-1"))
+    return float(moment - int(now)) if moment is not None and moment > now else None
 
 
 def file_name_of(disposition: bytes) -> str:

@@ -92,3 +92,4 @@ class Policy(NamedTuple):
     ignore_content_length: bool = False
     raw: bool = False  # chunked framing is handed on as it is
     continue_wait: float = CONTINUE_WAIT
+    rate: int = 0  # octets a second at most, each way; 0 is no limit

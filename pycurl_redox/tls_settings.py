@@ -109,6 +109,8 @@ class TlsSettings:
 
     def _make_config(self, trace: bool) -> TlsConfig:
         config = self._config
+        if config.tls_max not in ("", "1.3"):
+            raise errors.TlsFailedError(f"TLS: --tls-max {config.tls_max}: only TLS 1.3 is spoken here")
         settings = TlsConfig(
             verify=None if config.insecure else self._verify,
             alpn=() if config.no_alpn else ALPN_HTTP1,

@@ -81,6 +81,14 @@ class TcpStream:
                 elif not await self._changed.wait(deadline):
                     raise TimedOutError(f"TCP: {self.remote[0]} port {self.remote[1]} takes no more octets")
 
+    def tune(self, *, nagle: bool, keepalive: float | None) -> None:
+        """Set Nagle's algorithm, and the silence after which the peer is probed, and again; None is never."""
+        connection = self.connection
+        interval = keepalive or connection.config.keepalive_interval
+        connection.config = connection.config._replace(
+            nagle=nagle, keepalive_idle=keepalive, keepalive_interval=interval
+        )
+
     @property
     def is_stale(self) -> bool:
         """An idle connection has something to read, its end included: it cannot be used again."""

@@ -80,6 +80,9 @@ class MemoryStream:
         self.local = (IpAddress.parse("192.0.2.100"), 50_000)
         self.is_closed = False
 
+    def tune(self, *, nagle: bool, keepalive: float | None) -> None:
+        self.tuned = (nagle, keepalive)
+
     @property
     def is_stale(self) -> bool:
         return self.is_closed or not self._script
