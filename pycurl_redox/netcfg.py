@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pycurl_redox.own_process import run_in_own_process
+
 if TYPE_CHECKING:
     from pycurl_redox.network import Network
 
@@ -29,7 +31,7 @@ EXIT_CONFIGURED, EXIT_UNCONFIGURED, EXIT_OTHER = 0, 1, 2
 def main(argv: list[str] | None = None) -> int:
     """Run the command; 0: there is an address, 1: none came, 2: no network, or a bad command line."""
     if argv is None:
-        return run_in_own_process(lambda: main(sys.argv[1:]))
+        return run_in_own_process(lambda: main(sys.argv[1:]), "redox-netcfg", EXIT_OTHER)
     import getopt
 
     try:

@@ -332,7 +332,7 @@ def _milliseconds(value: float) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns iputils' exit code."""
     if argv is None:
-        return run_in_own_process(lambda: main(sys.argv[1:]))
+        return run_in_own_process(lambda: main(sys.argv[1:]), "redox-ping", EXIT_OTHER)
     try:
         options = parse(argv)
     except UsageError as error:
