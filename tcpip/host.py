@@ -24,7 +24,8 @@ from typing import Any, TypeVar
 
 from tcpip.clock import Clock, MonotonicClock
 from tcpip.device import FrameDevice
-from tcpip.scheduler import Scheduler, Signal, Task
+from tcpip.errors import ConnectionAbortedError, UsageError
+from tcpip.scheduler import CancelledError, Scheduler, Signal, Task
 from tcpip.stack import Frame, Stack
 
 T = TypeVar("T")
@@ -34,6 +35,9 @@ KEEP_INTERVAL = 0.25
 
 RECHECK = 0.05
 """Seconds of the longest wait before rings are looked at again: interrupts may be lost."""
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds that `close` waits for another thread, which drives, to do it."""
 
 _FOREVER = float("inf")
 
@@ -50,8 +54,9 @@ class Host:
         self.scheduler = Scheduler()
         self._clock = clock or MonotonicClock()
         self._unsent: Frame | None = None
-        self._guard = threading.Lock()  # holds _driven and _inbox together
+        self._guard = threading.Lock()  # holds _driven, _inbox and the end of _wake_fd together
         self._driven = False
+        self._driver = 0  # the thread that drives, or was the last to
         self._inbox: list[_Job] = []
         self._waiting: list[_Job] = []
         self._abandoned = False
@@ -61,6 +66,7 @@ class Host:
         self._polled: tuple[int, ...] = ()
         self._news = Signal()
         self._closing = threading.Event()
+        self._shut = threading.Event()
         self.waits = 0
         self.is_closed = False
 
@@ -75,15 +81,21 @@ class Host:
         return self.scheduler.spawn(coroutine)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end and return or raise what it does; from any thread."""
+        """Run a coroutine to its end and return or raise what it does; from any thread.
+
+        `ConnectionAbortedError` when the host is closed meanwhile.
+        """
         job = _Job(coroutine)
-        with self._guard:
-            self._inbox.append(job)
-            if not self._driven:
-                self._driven = job.drives = True
         try:
+            with self._guard:
+                if self.is_closed:
+                    coroutine.close()
+                    raise UsageError("host: it is closed")
+                self._inbox.append(job)
+                if not self._driven:
+                    self._driven = job.drives = True
             if not job.drives:
-                os.eventfd_write(self._wake_fd, 1)
+                self._wake_driver()
                 job.turn.acquire()  # released when the coroutine has ended, or when it is our turn to drive
             if job.drives:
                 self._drive(job)
@@ -92,9 +104,17 @@ class Host:
             raise
         finally:
             if job.drives:
-                self._pass_on()
+                try:
+                    self._pass_on(job)
+                except BaseException:  # interrupted once more; somebody must go on nevertheless
+                    self._pass_on(job)
+                    raise
         assert job.task is not None
-        return job.task.result  # type: ignore[no-any-return]
+        try:
+            return job.task.result  # type: ignore[no-any-return]
+        except CancelledError:
+            why = "it is closed" if self.is_closed else "the thread that drove was interrupted"
+            raise ConnectionAbortedError(f"host: cancelled: {why}") from None
 
     async def configured(self, version: int, deadline: float | None) -> bool:
         """Wait until the stack has an address and a route of a family; False at the deadline."""
@@ -122,27 +142,48 @@ class Host:
             if self._driven or self.is_closed:
                 return
             self._driven = True
+            self._driver = threading.get_ident()
         try:
-            while self._turn():
+            while not self.is_closed and self._turn():
                 pass
         finally:
-            self._pass_on()
+            self._pass_on(None)
 
     def close(self) -> None:
-        """Cancel what runs, send what the tasks left behind, and close the device."""
-        if self.is_closed:
-            return
-        self.is_closed = True
+        """Cancel what runs, send what the tasks left behind, and close the device; from any thread.
+
+        If another thread drives, it does so, and is waited for.
+        """
+        with self._guard:
+            if self.is_closed:
+                return
+            self.is_closed = True
+            is_free = not self._driven
+            self._driven = True
         self._closing.set()
-        self.scheduler.cancel_all()
-        self._turn()
-        self.device.close()
-        os.close(self._wake_fd)
+        if is_free:
+            self._shut_down()
+        elif self._driver != threading.get_ident():
+            self._wake_driver()
+            self._shut.wait(CLOSE_TIMEOUT)
+
+    def _shut_down(self) -> None:
+        try:
+            self._start_jobs()
+            self.scheduler.cancel_all()
+            self._turn()
+        finally:
+            self.scheduler.cancel_all()  # those that waited while they cleaned up
+            self.device.close()
+            with self._guard:
+                self._shut.set()
+                os.close(self._wake_fd)
 
     # ---- the loop
 
     def _drive(self, job: _Job) -> None:
-        while not job.is_done:
+        self._driver = threading.get_ident()
+        while not job.is_done and not self.is_closed:
             if self._inbox or self._abandoned:
                 self._start_jobs()
             if not self._turn() and not job.is_done and not self.scheduler.has_ready:
@@ -217,31 +258,48 @@ class Host:
             jobs, self._inbox = self._inbox, []
             self._abandoned = False
         for job in jobs:
-            job.task = self.scheduler.spawn(_report(job))
+            job.task = self.scheduler.spawn(job.coroutine)
+            job.task.on_end = job.end
             self._waiting.append(job)
         for job in [job for job in self._waiting if job.is_abandoned]:
             self._waiting.remove(job)
             if job.task is not None:
                 job.task.cancel()
 
-    def _pass_on(self) -> None:
-        """Stop driving; the next thread that waits for its coroutine goes on."""
+    def _pass_on(self, job: _Job | None) -> None:
+        """Stop driving; the next thread that waits for its coroutine goes on.
+
+        Where an interrupt must not come between two lines there is no call between them.
+        """
+        if self.is_closed and not self._shut.is_set():
+            self._shut_down()
+            return
         with self._guard:
             self._waiting = [job for job in self._waiting if not job.is_done]
             heir = next((job for job in self._waiting + self._inbox if not job.is_abandoned), None)
+            if job is not None:
+                if not job.drives:
+                    return  # it is done already
+                job.drives = False
             self._driven = heir is not None
             if heir is not None:
                 heir.drives = True
-                heir.wake()
+                heir.turn.release()
 
     def _abandon(self, job: _Job) -> None:
         """Give up a coroutine whose thread was interrupted: it is cancelled by whoever drives."""
         with self._guard:
             job.is_abandoned = self._abandoned = True  # from now on nobody makes it the driver
         if job.drives:
+            self.scheduler.wake_all()  # the interrupt may have come between a wake-up and its task
             self._start_jobs()
         else:
-            os.eventfd_write(self._wake_fd, 1)
+            self._wake_driver()
+
+    def _wake_driver(self) -> None:
+        with self._guard:
+            if not self._shut.is_set():  # else the descriptor may be another's by now
+                os.eventfd_write(self._wake_fd, 1)
 
 
 class _Job:
@@ -262,13 +320,10 @@ class _Job:
         if self.turn.locked():
             self.turn.release()
 
-
-async def _report(job: _Job) -> Any:
-    try:
-        return await job.coroutine
-    finally:
-        job.is_done = True
-        job.wake()
+    def end(self) -> None:
+        """The task has its result: its thread may go on, if it is another one."""
+        self.is_done = True
+        self.wake()
 
 
 def _or_forever(deadline: float | None) -> float:

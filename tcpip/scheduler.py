@@ -18,7 +18,7 @@ from __future__ import annotations
 import heapq
 import types
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class Task(Generic[T]):
 
     __slots__ = (
         "_awaited",
+        "_cancelled_while_running",
         "_coroutine",
         "_deadline",
         "_entry",
@@ -67,6 +68,7 @@ class Task(Generic[T]):
         "_scheduler",
         "finished",
         "is_done",
+        "on_end",
     )
 
     def __init__(self, scheduler: Scheduler, coroutine: Coroutine[Any, Any, T]) -> None:
@@ -79,8 +81,11 @@ class Task(Generic[T]):
         self._outcome: bool | None = None  # what a coroutine is sent first
         self._result: T | None = None
         self._error: BaseException | None = None
+        self._cancelled_while_running = False
         self.is_done = False
         self.finished = Signal()
+        self.on_end: Callable[[], None] | None = None
+        """Called when the result is there; for whoever is no task, and may be another thread."""
 
     @property
     def result(self) -> T:
@@ -98,8 +103,15 @@ class Task(Generic[T]):
         return self.result
 
     def cancel(self) -> None:
-        """Throw `CancelledError` into the coroutine where it waits, and run it until it has cleaned up."""
+        """Throw `CancelledError` into the coroutine where it waits, and run it until it has cleaned up.
+
+        A task that runs now (it cancels itself, or one whose cleaning up
+        cancels it) gets the error where it waits next.
+        """
         if self.is_done:
+            return
+        if getattr(self._coroutine, "cr_running", False):
+            self._cancelled_while_running = True
             return
         self._leave()
         self._advance(CancelledError())
@@ -139,6 +151,9 @@ class Task(Generic[T]):
             if deadline is not None:
                 self._deadline = deadline
                 self._scheduler._note_deadline(deadline, self)
+            if self._cancelled_while_running:
+                self._cancelled_while_running = False
+                self.cancel()
 
     def _end(self, result: T | None, error: BaseException | None) -> None:
         self.is_done = True
@@ -146,6 +161,8 @@ class Task(Generic[T]):
         self._error = error
         self._scheduler._tasks.discard(self)
         self.finished.fire()
+        if self.on_end is not None:
+            self.on_end()
 
 
 class Scheduler:
@@ -192,6 +209,18 @@ class Scheduler:
             task._leave()
             task._wake(False)
 
+    def wake_all(self) -> None:
+        """Let every task ask again what it waits for; after an interrupt, which may have lost a wake-up."""
+        for task in self._tasks:
+            signal, task._awaited = task._awaited, None
+            if signal is not None and task in signal._waiters:
+                signal._waiters.remove(task)
+            if task._outcome is not None or not task._ready:  # not before its first step
+                task._outcome = True
+            task._deadline = None
+            task._ready = True
+        self._ready = deque(self._tasks)
+
     def cancel_all(self) -> None:
         """Cancel every task, so that each closes what it holds."""
         for task in list(self._tasks):
@@ -226,4 +255,6 @@ def _forget(entry: _Entry) -> None:
 
 async def sleep_until(deadline: float) -> None:
     """Let time pass."""
-    await Signal().wait(deadline)
+    signal = Signal()
+    while await signal.wait(deadline):
+        pass

@@ -128,3 +128,78 @@ def test_a_thousand_sleepers_wake_in_order_of_their_deadlines() -> None:
         scheduler.handle_timeout(deadline)
         scheduler.run_ready()
     assert order == sorted(order) and len(order) == 1000
+
+
+def test_a_task_that_cancels_itself_ends_where_it_waits_next() -> None:
+    scheduler, seen = Scheduler(), []
+
+    async def cancels_itself() -> None:
+        task.cancel()
+        seen.append("goes on")
+        try:
+            await Signal().wait()
+        finally:
+            seen.append("cleans up")
+
+    task = scheduler.spawn(cancels_itself())
+    scheduler.run_ready()
+    assert seen == ["goes on", "cleans up"] and task.is_done
+    with pytest.raises(CancelledError):
+        _ = task.result
+
+
+def test_two_tasks_that_cancel_each_other_both_end() -> None:
+    scheduler, ends = Scheduler(), []
+
+    async def first() -> None:
+        try:
+            await sleep_until(1.0)
+            others[1].cancel()
+            await Signal().wait()
+        finally:
+            ends.append("first")
+
+    async def second() -> None:
+        try:
+            await Signal().wait()
+        finally:
+            others[0].cancel()
+            ends.append("second")
+
+    others = [scheduler.spawn(first()), scheduler.spawn(second())]
+    scheduler.run_ready()
+    scheduler.handle_timeout(1.0)
+    scheduler.run_ready()
+    assert ends == ["second", "first"] and all(task.is_done for task in others)
+
+
+def test_a_lost_wake_up_is_made_good_by_waking_all() -> None:
+    scheduler, signal = Scheduler(), Signal()
+
+    async def waits() -> str:
+        while not ready:
+            await signal.wait()
+        return "seen"
+
+    ready: list[bool] = []
+    tasks = [scheduler.spawn(waits()) for _ in range(2)]
+    unborn = scheduler.spawn(waits())
+    scheduler._ready.pop()  # as if an interrupt had come before its first step
+    scheduler.run_ready()
+    signal._waiters.clear()  # and another in the midst of `fire`
+    ready.append(True)
+    scheduler.wake_all()
+    scheduler.run_ready()
+    assert [task.result for task in (*tasks, unborn)] == ["seen"] * 3
+
+
+def test_who_sleeps_is_not_woken_early() -> None:
+    scheduler = Scheduler()
+    task = scheduler.spawn(sleep_until(5.0))
+    scheduler.run_ready()
+    scheduler.wake_all()
+    scheduler.run_ready()
+    assert not task.is_done
+    scheduler.handle_timeout(5.0)
+    scheduler.run_ready()
+    assert task.is_done
