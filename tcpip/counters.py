@@ -33,15 +33,25 @@ class DropReason(Enum):
 
 
 class Counters:
-    """Plain numbers, read by whoever wants to show them."""
+    """Plain numbers, read by whoever wants to show them; those of TCP are of connections that are gone."""
 
-    __slots__ = ("drops", "frames_received", "frames_sent", "octets_received", "octets_sent")
+    __slots__ = (
+        "drops",
+        "frames_received",
+        "frames_sent",
+        "octets_received",
+        "octets_sent",
+        "tcp_retransmissions",
+        "tcp_timeouts",
+    )
 
     def __init__(self) -> None:
         self.frames_received = 0
         self.frames_sent = 0
         self.octets_received = 0
         self.octets_sent = 0
+        self.tcp_retransmissions = 0
+        self.tcp_timeouts = 0
         self.drops: dict[DropReason, int] = {}
 
     def drop(self, reason: DropReason) -> None:

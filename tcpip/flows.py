@@ -19,6 +19,7 @@ from tcpip.net.ip import IpLayer
 from tcpip.net.neighbors import NeighborState
 from tcpip.net.ports import ConnectionNumbers, PortAllocator
 from tcpip.net.routes import Route
+from tcpip.seqnum import wrap
 from tcpip.tcp.config import TcpConfig
 from tcpip.tcp.connection import TcpConnection
 from tcpip.tcp.states import State
@@ -32,6 +33,9 @@ from tcpip.wire.tcp import ACK, RST, SYN, Segment, build_header
 
 BURST = 32
 """Frames that one connection sends before the next one has its turn."""
+
+ABOVE_PREVIOUS = 1 << 17
+"""RFC 1122 §4.2.2.13: a connection that replaces one in TIME-WAIT numbers its octets above that one's."""
 
 TCP_HEADER = 20
 MAX_TCP_HEADER = 60
@@ -139,7 +143,9 @@ class Flows:
                 self._counters.drop(DropReason.CHECKSUM)
                 return
         flow = self.by_key.get(source + destination + bytes(data[:4]))
-        if flow is not None:
+        if flow is not None and self._gives_way(flow, segment):
+            self._receive_new(segment, packet, now, flow.connection)
+        elif flow is not None:
             flow.connection.receive_segment(segment, now)
             self.mark_ready(flow)
         elif not self._ip.interface.is_group(destination):
@@ -169,8 +175,26 @@ class Flows:
             link_mtu = self._ip.interface.mtu_of(flow.local.version)
             self._ip.path_mtus.report(flow.remote, connection.path_mss + overhead, link_mtu, now)
 
-    def _receive_new(self, segment: Segment, packet: Ipv4Packet | Ipv6Packet, now: float) -> None:
-        """A segment of no connection: a listener's, or refused (RFC 9293 §3.10.7.1)."""
+    def _gives_way(self, flow: Flow, segment: Segment) -> bool:
+        """Let a listener have the SYN of a new connection in place of one in TIME-WAIT (RFC 6191)."""
+        listener = self._listeners.get(segment.destination_port)
+        if listener is None or listener.is_full or not flow.connection.may_be_replaced_by(segment):
+            return False
+        flow.connection.give_way()
+        self._forget(flow)
+        return True
+
+    def _receive_new(
+        self,
+        segment: Segment,
+        packet: Ipv4Packet | Ipv6Packet,
+        now: float,
+        previous: TcpConnection | None = None,
+    ) -> None:
+        """A segment of no connection: a listener's, or refused (RFC 9293 §3.10.7.1).
+
+        `previous` is the incarnation before.
+        """
         listener = self._listeners.get(segment.destination_port)
         if listener is None or segment.flags & (SYN | ACK | RST) != SYN:
             if listener is None:
@@ -182,7 +206,13 @@ class Flows:
             return
         route = self._ip.route_to(packet.source)
         flow = self._open(
-            packet.destination, segment.destination_port, packet.source, segment.source_port, route, now
+            packet.destination,
+            segment.destination_port,
+            packet.source,
+            segment.source_port,
+            route,
+            now,
+            previous,
         )
         flow.listener = listener
         listener.half_open += 1
@@ -320,17 +350,11 @@ class Flows:
         if not found:
             error = UnreachableError(f"TCP: no neighbour answers on the way to {flow.remote}")
             self._cannot_send(flow, error, self._now)
-        if flow.key in self.by_key:
+        if self.by_key.get(flow.key) is flow:
             self.mark_ready(flow)
 
     def _cannot_send(self, flow: Flow, error: StackError, now: float) -> None:
-        """End the opening; later, let what is due be lost, so that TCP's own timers decide."""
-        connection = flow.connection
-        if connection.state in (State.SYN_SENT, State.SYN_RECEIVED):
-            connection.fail(error)
-            return
-        connection.soft_error = error
-        for _ in connection.segments_to_send(now):
+        for _ in range(flow.connection.local_error(error, now)):
             self._counters.drop(DropReason.NEIGHBOR_FAILED)
 
     # ---- opening and forgetting
@@ -343,6 +367,7 @@ class Flows:
         remote_port: int,
         route: Route,
         now: float,
+        previous: TcpConnection | None = None,
     ) -> Flow:
         key = remote + local + remote_port.to_bytes(2, "big") + local_port.to_bytes(2, "big")
         mtu = self._ip.mtu_to(remote, route, now)
@@ -355,6 +380,8 @@ class Flows:
         elif not route.is_loopback:
             gso_max = BURST * mss
         iss, timestamp_offset = self._numbers.choose(key, now)
+        if previous is not None:
+            iss = wrap(previous.snd_max + ABOVE_PREVIOUS)
         connection = TcpConnection(
             self._config,
             local_port,
@@ -379,9 +406,14 @@ class Flows:
         return flow
 
     def _forget(self, flow: Flow) -> None:
+        """Drop a connection for good; what it has counted stays."""
+        connection = flow.connection
+        if self._of_connection.pop(connection, None) is None:
+            return
+        del self.by_key[flow.key]
         self._timers.set(flow, None)
-        self.by_key.pop(flow.key, None)
-        self._of_connection.pop(flow.connection, None)
+        self._counters.tcp_retransmissions += connection.retransmissions
+        self._counters.tcp_timeouts += connection.timeouts
 
     def _make_room(self) -> bool:
         """Let go of a connection in TIME-WAIT when there are too many."""

@@ -54,8 +54,17 @@ def snapshot(
             }
             for flow in flows
         ],
-        "counters": counters.as_dict(),
+        "counters": _counters(counters, flows),
     }
+
+
+def _counters(counters: Counters, flows: Flows) -> dict[str, int]:
+    """Those of the stack, and of connections gone and living together."""
+    shown = counters.as_dict()
+    for flow in flows:
+        shown["tcp_retransmissions"] += flow.connection.retransmissions
+        shown["tcp_timeouts"] += flow.connection.timeouts
+    return shown
 
 
 def _loopback() -> dict[str, object]:

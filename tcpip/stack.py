@@ -38,7 +38,7 @@ from tcpip.wire.icmpv6 import Icmpv6Message
 from tcpip.wire.ipv4 import Ipv4Packet
 from tcpip.wire.ipv6 import Ipv6Packet
 from tcpip.wire.protocols import ICMP, ICMPV6, TCP, UDP
-from tcpip.wire.tcp import Segment
+from tcpip.wire.tcp import ACK, SYN, Segment
 from tcpip.wire.udp import UdpDatagram
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ __all__ = ["Frame", "Listener", "Stack", "StackConfig", "TcpConnection"]
 _TCP_IPV4 = struct.Struct("!6s6xHBxHxxHxBxx12s")
 # The same for IPv6 without extension headers.
 _TCP_IPV6 = struct.Struct("!6s6xHB3xHBx36s")
+_SYN_ACK = SYN | ACK
 _TRUSTED = CHECKSUM_GOOD | CHECKSUM_PARTIAL
 _MIN_TCP_IPV4 = 14 + 20 + 20
 _MIN_TCP_IPV6 = 14 + 40 + 20
@@ -170,7 +171,10 @@ class Stack:
         if not flags & _TRUSTED and not flow.is_valid_checksum(data):
             self.counters.drop(DropReason.CHECKSUM)
             return True
-        flow.connection.receive_segment(Segment.parse(data), now)
+        segment = Segment.parse(data)
+        if segment.flags & _SYN_ACK == SYN:
+            return False  # it may begin a connection in place of this one
+        flow.connection.receive_segment(segment, now)
         if not flow.is_ready:
             self._flows.mark_ready(flow)
         return True

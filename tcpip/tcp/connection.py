@@ -266,7 +266,7 @@ class TcpConnection:
     def may_be_replaced_by(self, segment: Segment) -> bool:
         """In TIME-WAIT: is this the SYN of a new connection rather than an old duplicate (RFC 6191 §2)?
 
-        The owner then forgets this connection and hands the segment to its listener.
+        The owner then lets this connection `give_way` and hands the segment to its listener.
         """
         if self.state is not State.TIME_WAIT or segment.flags & (SYN | ACK | RST) != SYN:
             return False
@@ -297,6 +297,19 @@ class TcpConnection:
             self.fail(error)
         else:
             self.soft_error = error
+
+    def local_error(self, error: StackError, now: float) -> int:
+        """There is no way to the peer: no route, or no neighbour that answers.
+
+        It ends the opening.  Later it is remembered, what is due now counts
+        as sent and lost, and TCP's own timers decide; returns how many
+        segments that were.
+        """
+        if self.state in (State.SYN_SENT, State.SYN_RECEIVED):
+            self.fail(error)
+            return 0
+        self.soft_error = error
+        return sum(1 for _ in self.segments_to_send(now))
 
     def receive_packet_too_big(self, mss: int, quoted_sequence: int, now: float) -> None:
         """The path allows `mss` octets of TCP payload and options; what was too big is cut anew."""
@@ -384,6 +397,10 @@ class TcpConnection:
             self.fail(ConnectionAbortedError("TCP: aborted by this side"))
             return
         self.reset(ConnectionAbortedError("TCP: aborted by this side"), now)
+
+    def give_way(self) -> None:
+        """End TIME-WAIT for the segment that `may_be_replaced_by` has accepted."""
+        self.enter(State.CLOSED)
 
     # Outputs
 

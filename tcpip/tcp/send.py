@@ -120,7 +120,7 @@ def _send_text(c: TcpConnection, now: float, start: int, end: int) -> SegmentOut
         if c.fin_wanted:
             flags = ACK | PSH | FIN
     if start < c.snd_max:
-        c.retransmissions += 1
+        c.retransmissions += -(-length // mss)
         c.timed_end = None
     elif c.timed_end is None:
         c.timed_end, c.timed_at = end, now

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tcpip.errors import ConnectRefusedError, PeerResetError
+from tcpip.errors import ConnectRefusedError, PeerResetError, UnreachableError
 from tcpip.seqnum import MASK
 from tcpip.tcp import arrives
 from tcpip.tcp.config import TcpConfig
@@ -465,6 +465,26 @@ def test_time_wait_gives_way_to_a_syn_of_a_new_connection_only(flags, seq, answe
         80, 40000, (peer.irs + seq) & MASK, 0, sum({"S": tcp.SYN, "A": tcp.ACK}[f] for f in flags), 1000
     )
     assert peer.connection.may_be_replaced_by(tcp.Segment.parse(memoryview(header))) is answer
+
+
+def test_an_error_of_this_side_ends_the_opening():
+    peer = TcpPeer(PLAIN)
+    peer.connection.connect(0.0)
+    assert peer.connection.local_error(UnreachableError("no way"), 0.0) == 0
+    assert (peer.state, str(peer.connection.error)) == (State.CLOSED, "no way")
+
+
+def test_an_error_of_this_side_later_loses_what_is_due_and_explains_the_time_out():
+    peer = TcpPeer.established(PLAIN._replace(user_timeout=50.0))
+    peer.connection.send(bytes(2500))
+    assert peer.connection.local_error(UnreachableError("no way"), 0.0) == 3
+    assert (peer.take(), peer.state) == ([], State.ESTABLISHED)
+    peer.jump()
+    assert peer.take() == [("A", 1, 1, 1000)], "it goes again after the time-out"
+    while peer.state is State.ESTABLISHED:
+        peer.jump()
+        peer.take()
+    assert isinstance(peer.connection.error, UnreachableError)
 
 
 def test_every_state_is_in_the_table_and_leads_to_closed():
