@@ -147,7 +147,7 @@ class Certificate:
         """Read a certificate; CertificateError with decode_error if it is none."""
         try:
             return cls(der)
-        except DerError as error:
+        except ValueError as error:  # DerError, or what Python finds in the octets
             # RFC 8446 §6.2 leaves it open; for BoringSSL garbage is a broken message, not a bad certificate.
             raise CertificateError(f"Certificate: not readable: {error}", Alert.DECODE_ERROR) from None
 
@@ -179,9 +179,11 @@ class Certificate:
     def public_key(self) -> PublicKey:
         """The key as `cryptography` has it; CertificateError where the kind is not supported."""
         if self._public_key is None:
+            from cryptography.exceptions import UnsupportedAlgorithm
+
             try:
                 self._public_key = _load_public_key(DerReader(self.key_der).enter(SEQUENCE))
-            except ValueError as error:  # DerError too
+            except (ValueError, UnsupportedAlgorithm) as error:  # DerError too
                 raise CertificateError(
                     f"Certificate: public key of {self.subject!r}: {error}", Alert.UNSUPPORTED_CERTIFICATE
                 ) from None
@@ -230,7 +232,7 @@ class Certificate:
             self.version = version.read_integer() + 1
             version.finish()
         if not 1 <= self.version <= 3:
-            raise DerError(f"version {self.version}")
+            raise DerError("version is none of 1 to 3")  # the number itself may have thousands of digits
         self.serial = tbs.read_integer()
         if tbs.read_whole(SEQUENCE) != self.signature_algorithm:
             raise DerError("inner and outer signature algorithm differ")
@@ -258,7 +260,7 @@ class Certificate:
         self.unknown_critical: tuple[str, ...] = ()
         if outer is None:
             return
-        extensions, seen = outer.enter(SEQUENCE), set()
+        extensions, seen, unknown = outer.enter(SEQUENCE), set(), []
         outer.finish()
         while extensions.tag:
             extension = extensions.enter(SEQUENCE)
@@ -273,7 +275,8 @@ class Certificate:
                 read(self, value)
                 value.finish()
             elif is_critical and kind not in _HARMLESS_IF_CRITICAL:
-                self.unknown_critical += (oid_text(kind),)
+                unknown.append(oid_text(kind))
+        self.unknown_critical = tuple(unknown)
 
     def _read_basic_constraints(self, value: DerReader) -> None:
         constraints = value.enter(SEQUENCE)
@@ -281,7 +284,7 @@ class Certificate:
         if constraints.tag:
             self.path_length = constraints.read_integer()
             if self.path_length < 0:
-                raise DerError(f"path length {self.path_length}")
+                raise DerError("path length is negative")
         constraints.finish()
 
     def _read_key_usage(self, value: DerReader) -> None:

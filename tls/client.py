@@ -14,11 +14,12 @@ from .alerts import Alert
 from .config import TlsConfig
 from .errors import AlertReceivedError, PeerMisbehavedError, TlsError, TruncatedError, UsageError
 from .events import ApplicationData, CloseNotifyReceived, Event
-from .handshake import ExpectServerHello, ExpectTraffic, State
+from .handshake import ExpectServerHello, State
 from .messages import UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
 from .offer import Offer, make_offer
 from .output import Output
 from .record import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, MAX_PLAINTEXT, Buffer
+from .traffic import ExpectTraffic
 
 _WARNING, _FATAL = 1, 2
 
@@ -26,15 +27,20 @@ _WARNING, _FATAL = 1, 2
 class TlsClient:
     """One connection; the ClientHello is ready to be sent at once.
 
-    An `offer` made before saves its time here; it carries its own config.
+    An `offer` made before saves its time here; it carries its own config,
+    and serves no second client.
     """
 
     def __init__(self, config: TlsConfig, server_name: str, offer: Offer | None = None) -> None:
         offer = make_offer(config, server_name) if offer is None else offer
+        if offer.is_used:
+            raise UsageError("an offer serves one connection")
+        offer.is_used = True
         self._output = Output(offer.config, offer.random, bool(offer.session_id))
         self._state: State = ExpectServerHello(offer)
         self._error: TlsError | None = None
         self._has_closed = False
+        self._is_aborted = False
         self._is_closed_by_peer = False
         self._change_cipher_specs = 0
         self._warnings = 0
@@ -51,7 +57,7 @@ class TlsClient:
 
         `ApplicationData` given before loses its content.
         """
-        if self._error is not None or self._is_closed_by_peer:
+        if self._error is not None or self._is_closed_by_peer or self._is_aborted:
             return
         try:
             if len(data) == 0:
@@ -64,13 +70,18 @@ class TlsClient:
                 self._handle_record(*record)
         except TlsError as error:
             self._fail(error)
+        except BaseException:
+            # A function of the config raised: its caller hears of it, and nothing goes on from here.
+            self._fail(UsageError("a function of the config has failed", Alert.INTERNAL_ERROR))
+            raise
 
     def next_event(self) -> Event | None:
         """What happened next, None when nothing did; after the last event the connection's error comes."""
         if self._output.events:
             return self._output.events.popleft()
         if self._error is not None:
-            raise self._error
+            # Without its traceback, which would grow each time and hold the secrets of its frames.
+            raise self._error.with_traceback(None)
         return None
 
     def data_to_send(self) -> list[Buffer]:
@@ -100,13 +111,17 @@ class TlsClient:
         return self._state.export(label, context, length)
 
     def close(self) -> None:
-        """End our side in order, with close_notify; receiving goes on. A second call does nothing."""
+        """End our side in order, with close_notify; a second call does nothing.
+
+        Receiving goes on, but not in the handshake: there it ends both sides.
+        """
         self.abort(Alert.CLOSE_NOTIFY)
 
     def abort(self, alert: Alert) -> None:
-        """End our side with this alert; nothing is sent any more."""
+        """End our side with this alert, and both sides if it is an error's; nothing is sent any more."""
         if self._error is None and not self._has_closed:
             self._has_closed = True
+            self._is_aborted = alert != Alert.CLOSE_NOTIFY or not self.is_handshake_complete
             self._output.send_alert(alert)
 
     # Records
@@ -201,7 +216,7 @@ class TlsClient:
 
     def _expect_connected(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)
         if self._has_closed:
             raise UsageError("sending after close")
         if not self.is_handshake_complete:

@@ -97,7 +97,11 @@ class SessionTicket(NamedTuple):
 
 
 class ResumptionOffer(NamedTuple):
-    """A ticket to offer, and its age in milliseconds; past its lifetime it is not sent."""
+    """A ticket to offer, and its age in milliseconds.
+
+    It is not sent past its lifetime, nor to another name than it is from: the
+    handshake is a full one then.
+    """
 
     ticket: SessionTicket
     age: int
@@ -168,6 +172,7 @@ class TlsConfig(NamedTuple):
     check_staple: Callable[[Certificate, bytes | None], None] | None = None
     client_certificate: ClientCertificate | None = None
     #: A session to resume; its chain is verified again unless told otherwise: it may have expired.
+    #: A session that was not verified when it was made always is.
     resumption: ResumptionOffer | None = None
     verify_resumed: bool = True
     #: Called with each line of an SSLKEYLOGFILE; who has these lines reads the connection.

@@ -11,6 +11,7 @@ BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 
 UTF8_STRING, UTC_TIME, GENERALIZED_TIME, SEQUENCE, SET = 0x0C, 0x17, 0x18, 0x30, 0x31
 
 _MAX_LENGTH_OCTETS = 3  # nothing in a handshake message is longer than 2^24
+MAX_OID = 64  # octets that are decoded: arcs of any size would cost quadratic time, and real ones have 11
 
 
 class DerError(ValueError):
@@ -96,7 +97,9 @@ class DerReader:
 
 
 def oid_text(content: bytes) -> str:
-    """Write an object identifier with dots; hexadecimal where it is none."""
+    """Write an object identifier with dots; the first octets in hexadecimal where it is none, or too long."""
+    if len(content) > MAX_OID:
+        return content[:MAX_OID].hex() + "..."
     arcs, value, complete = [], 0, False
     for octet in content:
         value, complete = value << 7 | octet & 0x7F, octet < 0x80

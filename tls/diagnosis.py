@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .trust import TrustSource
 
 MAX_NAMES_SHOWN = 400  # characters
+MAX_LISTED = 8
 
 
 def diagnose(
@@ -56,7 +57,8 @@ def _reason(broken: Break, server_name: str, trust: TrustSource, now: float) -> 
     if text in ("certificate has expired", "certificate is not yet valid"):
         return f"{text}: the clock of this machine says {time_text(int(now))}"
     if text == "unhandled critical extension":
-        return f"{text}: {', '.join(culprit.unknown_critical)}"
+        known, more = culprit.unknown_critical[:MAX_LISTED], culprit.unknown_critical[MAX_LISTED:]
+        return f"{text}: {', '.join(known)}{', ...' if more else ''}"
     if text == "certificate signature failure":
         return (
             f"{text}: {broken.path[broken.depth + 1].subject} did not sign it with {culprit.signature_hash}"

@@ -25,68 +25,33 @@ from .alerts import Alert
 from .config import SessionTicket
 from .crypto import CipherSuite
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
-from .events import HandshakeCompleted, TicketReceived
-from .key_schedule import (
-    EarlySecret,
-    HandshakeSecret,
-    MasterSecret,
-    Transcript,
-    exported_keying_material,
-    finished_verify_data,
-    is_finished,
-    resumption_secret,
-)
+from .events import HandshakeCompleted
+from .key_schedule import EarlySecret, HandshakeSecret, Transcript, finished_verify_data, is_finished
 from .messages import (
     CertificateMessage,
     CertificateRequest,
     CertificateVerify,
     HandshakeMessage,
-    NewSessionTicket,
     ServerHello,
     unexpected,
 )
 from .offer import Offer
+from .proofs import FinishedVerified, PskAccepted, SignatureVerified
+from .traffic import ExpectTraffic
 
 if TYPE_CHECKING:
     from .certificates import Certificate
     from .output import Output
-    from .paths import VerifiedPath
 
 #: RFC 8446 §4.1.3: what a server that could do better writes at the end of its random.
 _DOWNGRADE_SENTINELS = (b"DOWNGRD\x00", b"DOWNGRD\x01")
 _DIGITAL_SIGNATURE = 0x80  # the first bit of KeyUsage (RFC 5280 §4.2.1.3)
-_MAX_TICKET_LIFETIME = 7 * 24 * 3600  # RFC 8446 §4.6.1
 
 
 class State(Protocol):
     """Waits for one message; another is an error."""
 
     def handle(self, message: HandshakeMessage, output: Output) -> State: ...
-
-
-# Proofs -------------------------------------------------------------------------------------------------
-
-
-class SignatureVerified(NamedTuple):
-    """The server has signed this handshake with the key of its certificate, and the chain was accepted."""
-
-    peer: CertificateMessage
-    certificate: Certificate
-    path: VerifiedPath | None
-    scheme: int
-
-
-class PskAccepted(NamedTuple):
-    """The server knows the secret of a session in which it proved its identity; Finished will show it."""
-
-    peer: CertificateMessage
-    path: VerifiedPath | None
-
-
-class FinishedVerified(NamedTuple):
-    """The server's Finished was right: nobody changed the handshake."""
-
-    proof: SignatureVerified | PskAccepted
 
 
 # Parameters, growing from state to state ----------------------------------------------------------------
@@ -283,7 +248,7 @@ class ExpectEncryptedExtensions(NamedTuple):
     def _psk_accepted(self, ticket: SessionTicket) -> PskAccepted:
         config = self.session.offer.config
         path = None
-        if config.verify is not None and config.verify_resumed:
+        if config.verify is not None and (config.verify_resumed or not ticket.was_verified):
             from .certificates import Certificate
 
             chain = [Certificate.parse(der) for der in ticket.peer_chain]
@@ -393,7 +358,14 @@ class ExpectFinished(NamedTuple):
         output.log_secret("SERVER_TRAFFIC_SECRET_0", server)
         output.log_secret("EXPORTER_SECRET", exporter)
         output.events.append(self._completed(sent_certificate))
-        return ExpectTraffic(FinishedVerified(self.proof), session, self.alpn, master, exporter)
+        return ExpectTraffic(
+            FinishedVerified(self.proof),
+            suite,
+            session.offer.server_name,
+            self.alpn,
+            exporter,
+            master.resumption_master_secret(transcript.digest()),
+        )
 
     def _send_flight(self, output: Output) -> bool:
         """CertificateRequest answered, Finished sent; returns whether a certificate was among it."""
@@ -445,76 +417,6 @@ class ExpectFinished(NamedTuple):
             ocsp_response=proof.peer.ocsp_response,
             sct_list=proof.peer.sct_list,
         )
-
-
-class ExpectTraffic(NamedTuple):
-    """RFC 8446 §A.1, CONNECTED; made only with a verified Finished in hand."""
-
-    finished: FinishedVerified
-    session: Session
-    alpn: bytes | None
-    master: MasterSecret
-    exporter_secret: bytes
-    tickets: int = 0
-    key_updates: int = 0  # since the last application data
-
-    def __repr__(self) -> str:
-        return "ExpectTraffic(...)"
-
-    def handle(self, message: HandshakeMessage, output: Output) -> State:
-        if message.kind == messages.NEW_SESSION_TICKET:
-            self._take_ticket(message, output)
-            return self._replace(tickets=self.tickets + 1)
-        if message.kind == messages.KEY_UPDATE:
-            self._update_keys(message, output)
-            return self._replace(key_updates=self.key_updates + 1)
-        raise unexpected(message.kind, "NewSessionTicket or KeyUpdate")
-
-    def after_application_data(self) -> ExpectTraffic:
-        return self._replace(key_updates=0) if self.key_updates else self
-
-    def export(self, label: bytes, context: bytes, length: int) -> bytes:
-        return exported_keying_material(
-            self.session.suite.hash_name, self.exporter_secret, label, context, length
-        )
-
-    def _take_ticket(self, message: HandshakeMessage, output: Output) -> None:
-        ticket = NewSessionTicket.parse(message)
-        limits = output.config.limits
-        if self.tickets >= limits.tickets or ticket.lifetime == 0:
-            return
-        session, proof = self.session, self.finished.proof
-        suite = session.suite
-        master_secret = self.master.resumption_master_secret(session.transcript.digest())
-        output.events.append(
-            TicketReceived(
-                SessionTicket(
-                    server_name=session.offer.server_name,
-                    identity=ticket.ticket,
-                    resumption_secret=resumption_secret(suite.hash_name, master_secret, ticket.nonce),
-                    cipher_suite=suite.code,
-                    lifetime=min(ticket.lifetime, _MAX_TICKET_LIFETIME),
-                    age_add=ticket.age_add,
-                    max_early_data_size=ticket.max_early_data_size,
-                    alpn=self.alpn,
-                    peer_chain=proof.peer.chain,
-                    ocsp_response=proof.peer.ocsp_response,
-                    sct_list=proof.peer.sct_list,
-                    was_verified=proof.path is not None,
-                )
-            )
-        )
-
-    def _update_keys(self, message: HandshakeMessage, output: Output) -> None:
-        is_requested = messages.parse_key_update(message)
-        if self.key_updates >= output.config.limits.key_updates:
-            raise PeerMisbehavedError(
-                f"KeyUpdate: too many in a row: over {output.config.limits.key_updates}",
-                Alert.UNEXPECTED_MESSAGE,
-            )
-        output.update_read_keys()
-        if is_requested:
-            output.owe_key_update()
 
 
 def _illegal(what: str) -> PeerMisbehavedError:

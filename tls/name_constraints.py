@@ -67,7 +67,7 @@ class NameConstraints(NamedTuple):
 def forms_of(subject_der: bytes, names: GeneralNames) -> list[Form]:
     """List the names of a certificate that constraints speak of (RFC 5280 §6.1.3 b, c)."""
     subject = read_name(subject_der)
-    forms = [Form(DNS_NAME, dns=dns.lower()) for dns in names.dns]
+    forms = [Form(DNS_NAME, dns=_comparable(dns)) for dns in names.dns]
     forms += [Form(IP_ADDRESS, address=address) for address in names.ip]
     forms += [Form(DIRECTORY_NAME, rdns=tuple(rdn_sequence(der))) for der in names.directory]
     if subject:
@@ -76,6 +76,11 @@ def forms_of(subject_der: bytes, names: GeneralNames) -> list[Form]:
     if any(attribute.type == EMAIL_ADDRESS for attribute in subject):
         others.add(RFC822_NAME)
     return forms + [Form(tag) for tag in sorted(others)]
+
+
+def _comparable(dns: str) -> str:
+    """Small, and without the dot at the end that `matching_name` does not see either."""
+    return dns.lower().removesuffix(".")
 
 
 def _is_inside(form: Form, tree: Form) -> bool:
@@ -114,7 +119,7 @@ def _subtree(reader: DerReader) -> Form:
     tag = reader.tag
     content = reader.read(tag)
     if tag == DNS_NAME:
-        return Form(tag, dns=content.decode("latin-1").lower())
+        return Form(tag, dns=_comparable(content.decode("latin-1")))
     if tag == IP_ADDRESS:
         if len(content) not in (8, 32):
             raise DerError(f"IP address and mask of {len(content)} octets")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import crypto
 from . import extensions as ext
-from .config import ResumptionOffer, TlsConfig
+from .config import GROUP_NAMES, ResumptionOffer, TlsConfig
 from .errors import UsageError
 from .key_schedule import EarlySecret, Transcript, finished_verify_data
 from .messages import build_client_hello
@@ -19,10 +19,27 @@ if TYPE_CHECKING:
     from .crypto import KeyExchange
 
 
-class Offer:
-    """A ClientHello as sent; `offered` are the extensions that the server may answer."""
+MAX_DNS_NAME = 253
 
-    __slots__ = ("config", "encoded", "exchanges", "extensions", "psk", "random", "server_name", "session_id")
+
+class Offer:
+    """A ClientHello as sent; `offered` are the extensions that the server may answer.
+
+    It serves one connection: to a second, everything that was sent to the
+    first could be played again.
+    """
+
+    __slots__ = (
+        "config",
+        "encoded",
+        "exchanges",
+        "extensions",
+        "is_used",
+        "psk",
+        "random",
+        "server_name",
+        "session_id",
+    )
 
     def __init__(
         self,
@@ -43,6 +60,7 @@ class Offer:
         self.extensions = extensions
         self.encoded = encoded
         self.psk = psk
+        self.is_used = False
 
     @property
     def offered(self) -> set[int]:
@@ -134,7 +152,7 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
     if config.request_sct:
         extensions.append((ext.SIGNED_CERTIFICATE_TIMESTAMP, b""))
     offer = Offer(config, server_name, random, session_id, exchanges, extensions, b"")
-    offer._finish(None, config.resumption is not None and _is_fresh(config.resumption))
+    offer._finish(None, config.resumption is not None and _may_resume(config.resumption, config, server_name))
     return offer
 
 
@@ -142,14 +160,22 @@ def sni_name(server_name: str) -> str | None:
     """The name for SNI (RFC 6066 §3), without the dot at its end; None for an address."""
     name = server_name.removesuffix(".")
     last = name.rpartition(".")[2]
-    if not name or ":" in name or last.isdigit() or not name.isascii():
+    if not 0 < len(name) <= MAX_DNS_NAME or ":" in name or last.isdigit() or not name.isascii():
         return None
     return name
 
 
-def _is_fresh(resumption: ResumptionOffer) -> bool:
-    """RFC 8446 §4.2.11.1: no ticket is offered past its lifetime."""
-    return resumption.age <= resumption.ticket.lifetime * 1000
+def _may_resume(resumption: ResumptionOffer, config: TlsConfig, server_name: str) -> bool:
+    """Only under the same name (RFC 8446 §4.6.1), its hash offered, not past its lifetime (§4.2.11.1)."""
+    ticket = resumption.ticket
+    hashes = {crypto.CIPHER_SUITES[suite].hash_name for suite in config.cipher_suites}
+    suite = crypto.CIPHER_SUITES.get(ticket.cipher_suite)
+    return (
+        ticket.server_name == server_name
+        and suite is not None
+        and suite.hash_name in hashes
+        and 0 <= resumption.age <= ticket.lifetime * 1000
+    )
 
 
 def _shares(exchanges: tuple[KeyExchange, ...]) -> bytes:
@@ -161,6 +187,8 @@ def _check(config: TlsConfig) -> None:
         raise UsageError("TlsConfig: cipher suites, groups and signature schemes must not be empty")
     if not all(group in config.groups for group in config.key_shares):
         raise UsageError("TlsConfig: a key share for a group that is not offered")
+    if not all(group in GROUP_NAMES for group in config.groups):
+        raise UsageError("TlsConfig: unknown group")
     if not all(1 <= len(protocol) <= 255 for protocol in config.alpn):
         raise UsageError("TlsConfig: ALPN names have 1 to 255 octets")
     if not all(suite in crypto.CIPHER_SUITES for suite in config.cipher_suites):

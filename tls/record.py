@@ -28,6 +28,7 @@ MAX_PLAINTEXT = 1 << 14
 MAX_CIPHERTEXT = MAX_PLAINTEXT + 256
 #: A full inner plaintext carries its type in one more octet (RFC 8446 §5.4).
 MAX_INNER_PLAINTEXT = MAX_PLAINTEXT + 1
+_NOTHING = memoryview(b"")
 
 
 class Record(NamedTuple):
@@ -62,17 +63,13 @@ class RecordReader:
         self.protection: Protection | None = None
         self._max_empty_records = max_empty_records
         self._empty_records = 0
-        self._chunk = memoryview(b"")
+        self._chunk = _NOTHING
         self._position = 0
         self._partial = bytearray()
         self._opened = memoryview(bytearray())
         self._opened_end = 0
         self._held: Record | None = None
         self._failure: PeerMisbehavedError | None = None
-
-    @property
-    def is_between_records(self) -> bool:
-        return not self._partial
 
     def receive(self, data: Buffer, may_reuse_memory: bool) -> None:
         """Take a chunk; `next_record` must have said None to the one before.
@@ -97,7 +94,7 @@ class RecordReader:
         try:
             self._held = self._open_run()
         except PeerMisbehavedError as error:
-            self._failure = error
+            self._failure, self._chunk = error, _NOTHING
         if self._opened_end > begin:  # what came before the rest is good, and goes first
             return Record(APPLICATION_DATA, self._opened[begin : self._opened_end])
         if self._failure is not None:
@@ -128,7 +125,7 @@ class RecordReader:
                 return chunk[start : start + size]
         if there:
             self._partial += chunk[start:]
-            self._position = len(chunk)
+        self._chunk, self._position = _NOTHING, 0  # the caller's memory is let go
         return None
 
     def _rest_of_partial(self) -> memoryview | None:
@@ -148,6 +145,8 @@ class RecordReader:
         piece = self._chunk[self._position : self._position + wanted]
         self._partial += piece
         self._position += len(piece)
+        if self._position == len(self._chunk):
+            self._chunk, self._position = _NOTHING, 0
 
     def _length(self, header: memoryview) -> int:
         """Check a header, and return the length it announces."""
@@ -203,6 +202,8 @@ class RecordReader:
             self._count_empty(content_type)
         else:
             self._empty_records = 0
+        if content_type == CHANGE_CIPHER_SPEC:  # dropped in the clear only, RFC 8446 §5
+            raise PeerMisbehavedError("record: protected change_cipher_spec", Alert.UNEXPECTED_MESSAGE)
         return content_type, length
 
     def _copy_plaintext(self, octets: memoryview) -> int:
@@ -236,8 +237,10 @@ class RecordWriter:
         self._scratch = memoryview(bytearray(MAX_INNER_PLAINTEXT))
 
     def plaintext(self, content_type: int, data: bytes, version: int = 0x0303) -> bytes:
-        """Build an unprotected record: a ClientHello, change_cipher_spec, an early alert."""
-        return bytes([content_type]) + version.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
+        """Build unprotected records: a ClientHello, change_cipher_spec, an early alert."""
+        head = bytes([content_type]) + version.to_bytes(2, "big")
+        pieces = [data[start : start + MAX_PLAINTEXT] for start in range(0, len(data), MAX_PLAINTEXT)]
+        return b"".join(head + len(piece).to_bytes(2, "big") + piece for piece in pieces)
 
     def seal(self, content_type: int, data: Buffer) -> bytearray:
         """Protect `data` in as few records as it takes, one behind the other."""

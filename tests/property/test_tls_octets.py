@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from copy import copy
 
 import pytest
 from hypothesis import given, settings
@@ -80,12 +81,17 @@ def replayable():
     from tls.offer import make_offer
 
     offer = make_offer(CLIENT_CONFIG, "server.test")
-    server = ScriptedTlsServer(TlsClient(CLIENT_CONFIG, "server.test", offer))
+    server = ScriptedTlsServer(client_of(offer))
     octets = server.flight()
     octets += server.protect(23, b"some data")
     octets += server.protect(23, bytes(20_00)) + server.protect(23, b"")
     octets += server.protect(21, b"\1\0")
     return offer, octets
+
+
+def client_of(offer):
+    """A client of its own: for the product an offer serves one connection."""
+    return TlsClient(CLIENT_CONFIG, "server.test", copy(offer))
 
 
 @settings(max_examples=60, deadline=None)
@@ -94,15 +100,15 @@ def test_cutting_makes_no_difference(replayable, cuts):
     offer, octets = replayable
 
     def play(cuts):
-        return fed(ScriptedTlsServer(TlsClient(CLIENT_CONFIG, "server.test", offer)), octets, cuts)
+        return fed(ScriptedTlsServer(client_of(offer)), octets, cuts)
 
     assert play(cuts) == play([])
 
 
 def test_one_octet_at_a_time_gives_the_same(replayable):
     offer, octets = replayable
-    whole = fed(ScriptedTlsServer(TlsClient(CLIENT_CONFIG, "server.test", offer)), octets, [])
-    single = ScriptedTlsServer(TlsClient(CLIENT_CONFIG, "server.test", offer))
+    whole = fed(ScriptedTlsServer(client_of(offer)), octets, [])
+    single = ScriptedTlsServer(client_of(offer))
     assert fed(single, octets, list(range(len(octets)))) == whole
     assert whole[1] is None and len(whole[0]) == 3
 
@@ -116,11 +122,11 @@ def test_a_flipped_bit_never_passes_and_is_found_wherever_it_was_cut(replayable,
     damaged[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
 
     def play(cuts):
-        return fed(ScriptedTlsServer(TlsClient(CLIENT_CONFIG, "server.test", offer)), bytes(damaged), cuts)
+        return fed(ScriptedTlsServer(client_of(offer)), bytes(damaged), cuts)
 
     whole = play([])
     assert whole == play(cuts)
-    good = fed(ScriptedTlsServer(TlsClient(CLIENT_CONFIG, "server.test", offer)), octets, [])
+    good = fed(ScriptedTlsServer(client_of(offer)), octets, [])
     data = b"".join(one for one in whole[0] if isinstance(one, bytes))
     assert b"".join(one for one in good[0] if isinstance(one, bytes)).startswith(data)
 

@@ -1,0 +1,32 @@
+"""What a handshake has shown, step by step; each is made in one place, behind the check it stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .certificates import Certificate
+    from .messages import CertificateMessage
+    from .paths import VerifiedPath
+
+
+class SignatureVerified(NamedTuple):
+    """The server has signed this handshake with the key of its certificate, and the chain was accepted."""
+
+    peer: CertificateMessage
+    certificate: Certificate
+    path: VerifiedPath | None
+    scheme: int
+
+
+class PskAccepted(NamedTuple):
+    """The server knows the secret of a session in which it proved its identity; Finished will show it."""
+
+    peer: CertificateMessage
+    path: VerifiedPath | None
+
+
+class FinishedVerified(NamedTuple):
+    """The server's Finished was right: nobody changed the handshake."""
+
+    proof: SignatureVerified | PskAccepted
