@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 COLLECT_AFTER = 50_000
 """Objects between two looks for cycles: more than a start makes.  With the default of 700 it has sixty looks;
 what the cycles of closed connections hold until the next one stays below 30 MB."""
+
+
+class DeafFile(io.FileIO):
+    """Takes what cannot be written as well: that nobody reads its notes must not end a transfer."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
 
 
 def run_in_own_process(command: Callable[[], int], name: str, write_failed: int) -> int:
@@ -29,7 +41,7 @@ def run_in_own_process(command: Callable[[], int], name: str, write_failed: int)
     except OSError as error:
         _forget_stdout()
         if not isinstance(error, BrokenPipeError):
-            _tell(f"{name}: cannot write the output: {error.strerror}\n")
+            sys.stderr.write(f"{name}: cannot write the output: {error.strerror}\n")
         return write_failed
     finally:
         gc.freeze()
@@ -49,18 +61,12 @@ def _occupy_standard_descriptors() -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
     if sys.stdout is None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    raw = DeafFile(2, "w", closefd=False)
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding="utf-8", errors="surrogateescape", line_buffering=True
+    )
 
 
 def _forget_stdout() -> None:
     """Nobody reads any more: the interpreter must not fail again when it flushes."""
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-
-
-def _tell(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except OSError:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115

@@ -13,7 +13,7 @@ FEATURES = ("AsynchDNS", "IDN", "IPv6", "Largefile", "libz", "SSL")
 def version_text() -> str:
     """Return the four lines of `-V`."""
     return (
-        f"curl {CURL_VERSION} ({platform()}) {components()} libcurl/{CURL_VERSION}\n"
+        f"curl {CURL_VERSION} ({platform()}) {components()}\n"
         f"Release-Date: {RELEASE_DATE}\n"
         f"Protocols: {' '.join(PROTOCOLS)}\n"
         f"Features: {' '.join(FEATURES)}\n"
