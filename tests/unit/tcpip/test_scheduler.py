@@ -203,3 +203,15 @@ def test_who_sleeps_is_not_woken_early() -> None:
     scheduler.handle_timeout(5.0)
     scheduler.run_ready()
     assert task.is_done
+
+
+def test_who_is_told_of_the_end_finds_the_result() -> None:
+    scheduler, found = Scheduler(), []
+
+    async def answers() -> int:
+        return 42
+
+    task = scheduler.spawn(answers())
+    task.on_end = lambda: found.append(task.result)
+    scheduler.run_ready()
+    assert found == [42]
