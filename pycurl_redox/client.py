@@ -86,6 +86,7 @@ class Client:
         self.max_connections = max_connections
         self._pool = Pool(max_connections)
         self._cookies: CookieJar | None = None
+        self._last_url: tuple[str, Url] | None = None
         self._fetchers: tuple[OperationConfig, Fetcher] | None = None
         config = self._config = OperationConfig()
         config.connect_timeout = connect_timeout
@@ -210,10 +211,10 @@ class Client:
         timeout: float | None = None,
     ) -> tuple[Incoming, Response]:
         config, fetcher = self._settings(timeout)
-        parsed = parse_url(url, default_scheme="http")
+        parsed = self._parsed(url)
         if params:
             parsed = _with_query(parsed, params)
-        merged = {**self.headers, **(headers or {})}
+        merged = {**self.headers, **headers} if headers else self.headers.copy()
         names = {name.lower(): name for name in merged}
         length = merged.pop(names["content-length"]) if "content-length" in names else None
         body, content_type = _body(data, json, length)
@@ -233,6 +234,13 @@ class Client:
         return incoming, Response(transfer, incoming.head, heads[:-1], b"")
 
     # ---- what is shared
+
+    def _parsed(self, text: str) -> Url:
+        """Take a URL apart, unless it was the last one as well."""
+        last = self._last_url
+        if last is None or last[0] != text:
+            last = self._last_url = text, parse_url(text, default_scheme="http")
+        return last[1]
 
     @property
     def network(self) -> NetworkLike:

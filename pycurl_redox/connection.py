@@ -40,6 +40,7 @@ class Connection(HttpConnection):
         super().__init__(endpoint, observer)
         self.endpoint = endpoint
         self.route = route
+        self.remote, self.local = _shown(endpoint.remote), _shown(endpoint.local)
         self.number = number
         self.tls: HandshakeCompleted | None = None
         self.handshake_seconds = 0.0
@@ -148,6 +149,10 @@ async def secure(
     times.secured = now()
     connection.handshake_seconds = times.secured - began
     settings.completed(connection, observer)
+
+
+def _shown(end: tuple[IpAddress, int]) -> tuple[str, int]:
+    return str(end[0]), end[1]
 
 
 def _milliseconds(seconds: float) -> int:

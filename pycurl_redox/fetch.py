@@ -19,7 +19,7 @@ from pycurl_redox import errors
 from pycurl_redox.compose import Credentials, compose, compose_connect, method_word
 from pycurl_redox.connection import Connection, Times
 from pycurl_redox.http1 import Response
-from pycurl_redox.incoming import Incoming, values_of
+from pycurl_redox.incoming import Incoming
 from pycurl_redox.message import Head, Policy, Request
 from pycurl_redox.pool import Pool, Route
 from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
@@ -27,9 +27,11 @@ from tcpip.errors import PeerResetError, StackError, TimedOutError
 
 if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
+    from pycurl_redox.config import OperationConfig
     from pycurl_redox.dial import NetworkLike
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_settings import TlsSettings
+    from pycurl_redox.url import Url
 
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
@@ -39,6 +41,9 @@ MAX_CHALLENGES = 10
 
 KEEPALIVE_TIME = 60.0
 """Seconds of silence before a probe: curl's."""
+
+
+PlainKey = tuple["OperationConfig", "Url", str, str | None, tuple[str, ...], bool]
 
 
 class Fetcher:
@@ -52,6 +57,33 @@ class Fetcher:
         self.routing = routing
         self._make_tls = make_tls
         self._tls: TlsSettings | None = None
+        self._plain: tuple[PlainKey, Request] | None = None
+
+    def plain_request(self, transfer: Transfer, absolute: bool) -> Request | None:
+        """Return the request of a transfer that only its URL and its settings decide; None where more does.
+
+        The last one is kept: a program that asks for the same again gets the
+        same request, and HTTP the same octets.
+        """
+        if transfer.body is not None or transfer.resume_from or transfer.cookies or transfer.result.referer:
+            return None
+        if (
+            transfer.url is not transfer.first_url
+            or transfer.met_http10
+            or transfer.method not in ("GET", "HEAD")
+        ):
+            return None
+        key = (
+            transfer.config,
+            transfer.url,
+            transfer.method,
+            transfer.word,
+            tuple(transfer.extra_headers),
+            absolute,
+        )
+        if self._plain is None or self._plain[0] != key:
+            self._plain = key, compose(transfer, Credentials(), absolute=absolute, trusted=True)
+        return self._plain[1]
 
     @property
     def tls(self) -> TlsSettings:
@@ -154,13 +186,14 @@ class Session:
 
     def _take_cookies(self, head: Head) -> None:
         jar, url = self.transfer.cookies, self.transfer.url
-        if jar is None:
+        values = head.values_of(b"set-cookie")
+        if jar is None or not values:
             return
         from pycurl_redox.cookies import is_secure_context
         from tcpip.clock import wall_clock
 
         jar.begin_response()
-        for value in values_of(head, b"set-cookie"):
+        for value in values:
             text = jar.receive(
                 value,
                 self.transfer.cookie_host(),
@@ -173,6 +206,10 @@ class Session:
 
     def _request(self, route: Route) -> Request:
         transfer = self.transfer
+        if self.login is None and self.proxy_login is None:
+            plain = self.fetcher.plain_request(transfer, route.sends_absolute_targets)
+            if plain is not None:
+                return plain
         trusted = self.fetcher.routing.is_trusted(transfer)
         target = transfer.config.request_target or transfer.url.target
         method = method_word(transfer)
@@ -309,10 +346,7 @@ class Session:
 
     def _note_connection(self, connection: Connection) -> None:
         result = self.transfer.result
-        address, port = connection.endpoint.remote
-        result.remote = (str(address), port)
-        address, port = connection.endpoint.local
-        result.local = (str(address), port)
+        result.remote, result.local = connection.remote, connection.local
         result.tls = connection.tls
         result.proxy_used = connection.route.proxy is not None
 
@@ -354,7 +388,7 @@ class Session:
     def _challenged(self, login: Authenticator | None, head: Head, name: bytes) -> bool:
         if login is None:
             return False
-        again = login.receive_challenges(values_of(head, name))
+        again = login.receive_challenges(head.values_of(name))
         for text in login.notes:
             self.observer.note(text)
         login.notes.clear()

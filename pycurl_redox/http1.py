@@ -83,6 +83,7 @@ class HttpConnection:
         """Whether the other side has answered in HTTP/1.0."""
         self.exchanges = 0
         self.received = bytearray()
+        self._written: tuple[Request, h11.Request] | None = None
         self._head_octets = 0
         self.body_sent = 0
 
@@ -103,7 +104,7 @@ class HttpConnection:
         self._head_octets = 0
         self.body_sent = 0
         machine = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        head_out = _write_head(machine, request)
+        head_out = self._write_head(machine, request)
         upload = _Upload(self, machine, request)
         if policy.rate:
             upload.hold_to(policy.rate, now)
@@ -134,6 +135,18 @@ class HttpConnection:
             self.is_reusable = False
             response.upload_cut_short = True
         return response
+
+    def _write_head(self, machine: h11.Connection, request: Request) -> bytes:
+        """Write a request's head; one that is sent again has been validated already."""
+        if self._written is not None and self._written[0] is request:
+            return machine.send(self._written[1]) or b""
+        event = _request_event(request)
+        if event is not None:
+            self._written = request, event
+            return machine.send(event) or b""
+        from pycurl_redox import http1_lenient
+
+        return http1_lenient.build_head(request.method, request.target, request.http_version, request.headers)
 
     def take_received(self) -> bytes:
         """Hand over what came in behind a head."""
@@ -500,19 +513,16 @@ class _Upload:
         return pieces
 
 
-def _write_head(machine: h11.Connection, request: Request) -> bytes:
-    """Write a request's head by h11, or where h11 refuses what curl sends, beside it."""
+def _request_event(request: Request) -> h11.Request | None:
+    """Return a request as h11 takes it; None where it refuses what curl sends."""
     method, target, headers = request.method, request.target, request.headers
     both_framings = request.is_chunked and any(name.lower() == b"content-length" for name, _ in headers)
     if request.http_version == b"1.1" and not both_framings and all(v and v[-1] > 32 for _, v in headers):
         try:
-            event = h11.Request(method=method, target=target, headers=headers)
-            return machine.send(event) or b""
+            return h11.Request(method=method, target=target, headers=headers)
         except h11.LocalProtocolError:
             pass
-    from pycurl_redox import http1_lenient
-
-    return http1_lenient.build_head(method, target, request.http_version, headers)
+    return None
 
 
 def _parse_head(machine: h11.Connection, raw: bytes) -> Head:
@@ -561,7 +571,10 @@ def _end_of_head(received: bytearray, start: int) -> int:
 
 def _persists(head: Head) -> bool:
     """RFC 9112 §9.3; a proxy's old Proxy-Connection counts, as in curl."""
-    options = b",".join(v for k, v in head.headers if k in (b"connection", b"proxy-connection")).lower()
+    values = head.values_of(b"connection") + head.values_of(b"proxy-connection")
+    if not values:
+        return head.http_version == b"1.1"
+    options = b",".join(values).lower()
     tokens = [option.strip() for option in options.split(b",")]
     if b"close" in tokens:
         return False
@@ -569,8 +582,7 @@ def _persists(head: Head) -> bool:
 
 
 def _last_coding(head: Head) -> bytes:
-    values = [value for key, value in head.headers if key == b"transfer-encoding"]
-    return values[-1].rpartition(b",")[2].strip().lower()
+    return head.values_of(b"transfer-encoding")[-1].rpartition(b",")[2].strip().lower()
 
 
 def _content_length(head: Head) -> int | None:

@@ -140,11 +140,11 @@ class Incoming:
 
     def _choose_decoder(self) -> None:
         """The transfer's codings lie around the content's (RFC 9112 §6.1)."""
-        codings = values_of(self.head, b"transfer-encoding")
+        codings = self.head.values_of(b"transfer-encoding")
         if codings == [b"chunked"]:
             codings = []
         if self._session.transfer.config.compressed:
-            codings = values_of(self.head, b"content-encoding") + codings
+            codings = self.head.values_of(b"content-encoding") + codings
         if codings:
             from pycurl_redox.decode import content_decoder
 
@@ -169,11 +169,6 @@ class Incoming:
             self._response.is_complete = True
             self._connection.is_reusable = False
             self.result.status = 304
-
-
-def values_of(head: Head, name: bytes) -> list[bytes]:
-    """Return every value of a header; the name in lower case."""
-    return [value for key, value in head.headers if key == name]
 
 
 def _range_start(head: Head) -> int:

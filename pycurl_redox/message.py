@@ -59,21 +59,39 @@ class Request(NamedTuple):
     http_version: bytes = b"1.1"
 
 
-class Head(NamedTuple):
-    """A response's status line and headers; `raw` is the block as it arrived, the empty line included."""
+class Head:
+    """A response's status line and headers; `raw` is the block as it arrived, the empty line included.
 
-    http_version: bytes
-    status: int
-    reason: bytes
-    headers: Headers  # names in lower case
-    raw: bytes
+    The names of `headers` are in lower case.
+    """
+
+    __slots__ = ("_first", "headers", "http_version", "raw", "reason", "status")
+
+    def __init__(self, http_version: bytes, status: int, reason: bytes, headers: Headers, raw: bytes) -> None:
+        self.http_version = http_version
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.raw = raw
+        self._first = dict(reversed(headers))
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, whose name is given in lower case."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        return self._first.get(name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Head) and (self.raw, self.headers) == (other.raw, other.headers)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Head({self.raw!r})"
+
+    def values_of(self, name: bytes) -> list[bytes]:
+        """Return every value of a header, whose name is given in lower case."""
+        if name not in self._first:
+            return []
+        return [value for key, value in self.headers if key == name]
 
     def original_headers(self) -> Headers:
         """Return the headers with their names as they were spelled."""

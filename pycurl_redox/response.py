@@ -66,14 +66,30 @@ class Response:
 
     def __init__(self, transfer: Transfer, head: Head, history: list[Head], content: bytes) -> None:
         self._result: Result = transfer.result
-        self.url = transfer.url.text()
+        self._url = transfer.url
+        self._headers: HeaderMap | None = None
+        self._history = history
         self.head = head
         self.status = head.status
         self.reason = head.reason.decode("latin-1")
         self.http_version = head.http_version.decode("ascii")
-        self.headers = _header_map(head)
-        self.history = [(earlier.status, _header_map(earlier)) for earlier in history]
         self.content = content
+
+    @property
+    def url(self) -> str:
+        """The URL that answered, at the end of all redirects."""
+        return self._url.text()
+
+    @property
+    def headers(self) -> HeaderMap:
+        if self._headers is None:
+            self._headers = _header_map(self.head)
+        return self._headers
+
+    @property
+    def history(self) -> list[tuple[int, HeaderMap]]:
+        """Status and headers of each response that led here."""
+        return [(earlier.status, _header_map(earlier)) for earlier in self._history]
 
     @property
     def body(self) -> bytes:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PROXY_PORT = 1080
 """curl's port for a proxy that names none."""
 
+MAX_ROUTES = 1000
+"""Ways remembered at most."""
+
 Pair = tuple[bytes | None, bytes | None]
 
 
@@ -35,10 +38,21 @@ class Routing:
         self._warn = warn
         self._tls_key = (config.insecure, config.cacert, config.capath, config.pinnedpubkey, config.no_alpn)
         self._rules: ResolveRules | None = None
+        self._routes: dict[tuple[str, str, int], Route] = {}
 
     def route(self, transfer: Transfer) -> Route:
-        """Return the way to the transfer's current URL."""
-        url, config = transfer.url, self._config
+        """Return the way to the transfer's current URL; the environment is asked once for each host."""
+        url = transfer.url
+        key = (url.scheme, url.host, url.port)
+        route = self._routes.get(key)
+        if route is None:
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            route = self._routes[key] = self._find_route(url)
+        return route
+
+    def _find_route(self, url: Url) -> Route:
+        config = self._config
         host = url.ascii_host()
         dial_host, dial_port = self._redirected(host, url.port)
         proxy = self._proxy(url)
