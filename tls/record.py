@@ -203,7 +203,10 @@ class RecordReader:
         else:
             self._empty_records = 0
         if content_type == CHANGE_CIPHER_SPEC:  # dropped in the clear only, RFC 8446 §5
-            raise PeerMisbehavedError("record: protected change_cipher_spec", Alert.UNEXPECTED_MESSAGE)
+            raise PeerMisbehavedError(
+                "record: content type not allowed here: protected change_cipher_spec",
+                Alert.UNEXPECTED_MESSAGE,
+            )
         return content_type, length
 
     def _copy_plaintext(self, octets: memoryview) -> int:

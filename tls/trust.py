@@ -56,7 +56,8 @@ class TrustStore:
     def __init__(self, description: str = EMPTY) -> None:
         self.description = description
         self.skipped = 0
-        self._by_subject: dict[bytes, list[bytes | Certificate]] = {}
+        # By subject, then by encoding: what is there twice counts once. None: not read yet.
+        self._by_subject: dict[bytes, dict[bytes, Certificate | None]] = {}
         self._canonical: dict[bytes, list[bytes]] | None = None
         self._directories: list[HashedDirectory] = []
 
@@ -107,7 +108,7 @@ class TrustStore:
 
     def add(self, der: bytes) -> None:
         """Take one certificate, of which only the subject is looked at; DerError if there is none."""
-        self._by_subject.setdefault(subject_of(der), []).append(der)
+        self._by_subject.setdefault(subject_of(der), {}).setdefault(der)
         self._canonical = None
 
     def add_directory(self, path: str) -> None:
@@ -141,15 +142,15 @@ class TrustStore:
         return sum(map(len, self._by_subject.values()))
 
     def _parsed(self, subject_der: bytes) -> list[Certificate]:
-        entries, found = self._by_subject.get(subject_der, []), []
-        for entry in list(entries):
-            try:
-                certificate = entry if isinstance(entry, Certificate) else Certificate.parse(entry)
-            except CertificateError:
-                self.skipped += 1
-                entries.remove(entry)
-                continue
-            entries[entries.index(entry)] = certificate
+        entries, found = self._by_subject.get(subject_der, {}), []
+        for der, certificate in list(entries.items()):
+            if certificate is None:
+                try:
+                    certificate = entries[der] = Certificate.parse(der)
+                except CertificateError:
+                    self.skipped += 1
+                    del entries[der]
+                    continue
             found.append(certificate)
         return found
 
