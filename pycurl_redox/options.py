@@ -7,7 +7,6 @@ something.  Warnings are collected, so that `--stderr` may send them where it wa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from pycurl_redox import messages
 from pycurl_redox.config import GlobalConfig, OperationConfig
@@ -22,15 +21,21 @@ MAX_CONFIG_DEPTH = 20
 """Files of -K within each other: more is a file that reads itself."""
 
 
-class CommandLine(NamedTuple):
-    """What was asked for."""
+class CommandLine:
+    """What was asked for.
 
-    action: str
-    """"run", "help", "manual" or "version"."""
-    config: GlobalConfig
-    operations: list[OperationConfig]
-    messages: list[str]
-    """Warnings, ready to be written to stderr."""
+    `action` is "run", "help", "manual" or "version"; `messages` are warnings, ready to be written to stderr.
+    """
+
+    __slots__ = ("action", "config", "messages", "operations")
+
+    def __init__(
+        self, action: str, config: GlobalConfig, operations: list[OperationConfig], messages: list[str]
+    ) -> None:
+        self.action = action
+        self.config = config
+        self.operations = operations
+        self.messages = messages
 
 
 class OptionError(Exception):

@@ -9,7 +9,7 @@ asks for it in IPv6, and in IPv4 only attacks overlap.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from tcpip.counters import Counters, DropReason
 from tcpip.wire.address import IpAddress
@@ -27,12 +27,6 @@ TIMEOUT_SECONDS = 30.0
 """RFC 791 suggests 15, RFC 8200 60; Linux waits 30 for IPv4."""
 
 _Key = tuple[IpAddress, IpAddress, int, int]
-
-
-class Abandoned(NamedTuple):
-    """A datagram not completed in time; when its first fragment came, an ICMP error is due."""
-
-    first: IpPacket | None
 
 
 class _Datagram:
@@ -83,14 +77,15 @@ class Reassembler:
     def next_timeout(self) -> float | None:
         return next(iter(self._datagrams.values())).deadline if self._datagrams else None
 
-    def handle_timeout(self, now: float) -> list[Abandoned]:
-        """Give up what is too old."""
-        abandoned: list[Abandoned] = []
+    def handle_timeout(self, now: float) -> list[IpPacket]:
+        """Give up what is too old; for each of the first fragments returned an ICMP error is due."""
+        abandoned: list[IpPacket] = []
         while (deadline := self.next_timeout()) is not None and deadline <= now:
             datagram = self._forget(next(iter(self._datagrams)))
             if not datagram.is_discarded:
                 self._counters.drop(DropReason.FRAGMENT_TIMEOUT)
-                abandoned.append(Abandoned(datagram.first))
+                if datagram.first is not None:
+                    abandoned.append(datagram.first)
         return abandoned
 
     def _begin(self, key: _Key, now: float) -> _Datagram:

@@ -411,9 +411,8 @@ class IpLayer:
         while (address := self.link.neighbors.next_failure()) is not None:
             self.events.append(NeighborFailed(address))
         self.link.flush()
-        for abandoned in self._reassembler.handle_timeout(now):
-            if abandoned.first is not None:
-                self.send_error(abandoned.first, icmp.REASSEMBLY_TIME_EXCEEDED, now)
+        for first_fragment in self._reassembler.handle_timeout(now):
+            self.send_error(first_fragment, icmp.REASSEMBLY_TIME_EXCEEDED, now)
         self.discovery.handle_timeout(now)
         self._flush_discovery()
         self.routes.handle_timeout(now)
