@@ -196,8 +196,16 @@ class UdpTable(DatagramTable):
 
     # --- questions to the resolvers ------------------------------------
 
+    @property
+    def resolver(self) -> IpAddress | None:
+        """The one that is asked now; None: the host has none."""
+        resolvers = self._config.resolvers
+        return resolvers[self._resolver % len(resolvers)] if resolvers else None
+
     def _ask(self, flow: DatagramFlow, query: bytes, now: float) -> None:
-        if flow.query == query and now - flow.asked_at > _PATIENCE:
+        if flow.query != query:
+            flow.tried = 1
+        elif now - flow.asked_at > _PATIENCE:
             self._ask_next(flow)
         flow.query = query if len(query) <= _MAX_KEPT_QUERY else b""
         flow.asked_at = now

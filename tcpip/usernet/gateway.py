@@ -417,8 +417,8 @@ class UserNetwork:
         if destination in self._gateways and source_port in self._forwards:
             return self._forwards[source_port]
         if destination in self._dns:
-            resolvers = self.config.resolvers
-            return (resolvers[0], 53) if resolvers and port == 53 else None
+            resolver = self._udp.resolver
+            return (resolver, 53) if resolver is not None and port == 53 else None
         return self._route_datagram(destination, port)
 
     def _route_datagram(self, destination: IpAddress, port: int) -> Target | None:

@@ -25,9 +25,10 @@ from tcpip.errors import UsageError
 from tcpip.wire.address import IpAddress, IpNetwork
 
 READABLE = 0x0001 | 0x2000  # EPOLLIN, EPOLLRDHUP
+URGENT = 0x0002  # EPOLLPRI
 WRITABLE = 0x0004  # EPOLLOUT
 FAILED = 0x0008 | 0x0010  # EPOLLERR, EPOLLHUP
-_EDGES = READABLE | WRITABLE | 1 << 31  # EPOLLET
+_EDGES = READABLE | URGENT | WRITABLE | 1 << 31  # EPOLLET
 _MAX_EVENTS = 512
 
 _SO_PEEK_OFF = 42
@@ -91,9 +92,12 @@ class TcpSocket:
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF, offset)
 
     def discard(self, count: int) -> None:
-        """Drop octets that were peeked at; nothing is copied."""
+        """Drop octets that were peeked at; nothing is copied.  OSError if there are not so many."""
         while count:
-            count -= self._recv_into(self._scratch, min(count, _SCRATCH_SIZE), socket.MSG_TRUNC)
+            dropped = self._recv_into(self._scratch, min(count, _SCRATCH_SIZE), socket.MSG_TRUNC)
+            if not dropped:
+                raise OSError(errno.ENODATA, "fewer octets than were peeked at")
+            count -= dropped
 
     def send(self, pieces: Sequence[Buffer], has_more: bool = False) -> int:
         """Hand octets to the kernel; returns how many it took.
@@ -285,6 +289,9 @@ class HostSockets:
         try:
             made = self._tcp_socket(new)
             new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the guest has its own Nagle
+            new.setsockopt(
+                socket.SOL_SOCKET, socket.SO_OOBINLINE, 1
+            )  # urgent octets are octets (RFC 6093 §6)
             _connect(new, address, port)
             self._epoll.register(new.fileno(), _EDGES)
         except BaseException:

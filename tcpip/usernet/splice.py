@@ -39,7 +39,7 @@ from tcpip.usernet.segments import (
     parse_options,
     trim,
 )
-from tcpip.usernet.sockets import FAILED, READABLE, WRITABLE, TcpSocket
+from tcpip.usernet.sockets import FAILED, READABLE, URGENT, WRITABLE, TcpSocket
 
 WINDOW_SHIFT = 8
 """Windows of up to 16 MiB, in steps of 256 octets."""
@@ -66,9 +66,9 @@ class TcpFlow:
 
     __slots__ = (
         "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_answers", "_fin_due", "_fin_seq",
-        "_gso_header", "_header", "_host_is_ending", "_idle_timeout", "_in_recovery", "_is_full",
+        "_gso_header", "_header", "_idle_timeout", "_in_recovery", "_is_broken", "_is_full",
         "_is_stalled", "_largest", "_linger_timeout", "_local_shift", "_max_retries", "_max_window",
-        "_mss", "_partial_header", "_probe_due", "_push_due", "_recover", "_remote_shift",
+        "_mss", "_partial_header", "_probe_due", "_push_due", "_reads_to_end", "_recover", "_remote_shift",
         "_retransmit_due", "_retries", "_rto", "_rto_at", "_snd_max", "_snd_nxt", "_snd_una",
         "_snd_wl1", "_snd_wnd", "_syn_due", "_timeout_at", "_wants_room", "_window", "_window_edge",
         "deadline", "due", "fin_acked", "guest_fin", "irs", "is_blocked", "is_queued",
@@ -121,7 +121,8 @@ class TcpFlow:
         self._timeout_at = now + config.connect_timeout
         """When CONNECTING, an idle ESTABLISHED or LINGERING ends."""
         self.deadline = self.due = self._timeout_at
-        self.is_readable = self._host_is_ending = self._is_full = self._wants_room = False
+        self.is_readable = self._is_full = self._wants_room = False
+        self._is_broken = self._reads_to_end = False
         self._is_stalled = self._syn_due = self._fin_due = self._retransmit_due = self._probe_due = False
         self._push_due = self._fin_answers = False
         self.guest_fin = self.fin_acked = self.needs_rearm = False
@@ -145,8 +146,9 @@ class TcpFlow:
                 self._rto_at = NO_LIMIT  # set when it is sent
         if events & (READABLE | FAILED):
             self.is_readable = True
-            if events & (FAILED | 0x2000):
-                self._host_is_ending = True  # no further event: read on until the end shows
+            if events & (FAILED | URGENT | 0x2000):
+                # No further event may come, and a read stops at an urgent octet: on until nothing is left.
+                self._reads_to_end = True
         if events & WRITABLE and (self._is_full or self._wants_room):
             # What the socket did not take is asked for again at once: duplicates make a fast retransmit.
             self._acks_due = MAX_DUPLICATE_ACKS if self._is_full else self._acks_due or 1
@@ -283,8 +285,19 @@ class TcpFlow:
 
     def _drop_acknowledged(self) -> None:
         if self._discard:
-            self.socket.discard(self._discard)
-            self._discard = 0
+            count, self._discard = self._discard, 0  # first: whoever is interrupted does not drop them twice
+            self.socket.discard(count)
+
+    def drain(self) -> bool:
+        """The host's connection broke under what the guest sends: what came before still goes to the guest.
+
+        A server that refuses a long request answers, and resets what it did
+        not read.  False: there is nothing to bring; the flow is to be broken.
+        """
+        if self.state is not ESTABLISHED:
+            return False
+        self._is_broken = self._reads_to_end = self.is_readable = True
+        return True
 
     def abort(self) -> None:
         """Reset the host's side."""
@@ -382,10 +395,12 @@ class TcpFlow:
         target = _payload_views(views, self._header.size, size)
         count = self.socket.peek(target)
         if not count:
+            if self._is_broken:
+                raise ConnectionResetError
             self.is_readable = False
             self._fin_due = count == 0
             return 0
-        if count < size and not self._host_is_ending:
+        if count < size and not self._reads_to_end:
             self.is_readable = False
         seq = self._snd_nxt
         self._write(link, views, target, seq, count)

@@ -73,8 +73,9 @@ class TcpTable:
         try:
             flow.receive(segment, now)
         except OSError:
-            self._break(flow)
-            return
+            if not flow.drain():
+                self._break(flow)
+                return
         self._after(flow)
 
     def receive_event(self, fileno: int, events: int, now: float) -> bool:
@@ -100,7 +101,8 @@ class TcpTable:
             if flow.state is CLOSED:
                 continue
             try:
-                moved = flow.pump(link, now, min(quantum, budget))
+                share = min(quantum, budget)
+                moved = flow.pump(link, now, share)
             except OSError:
                 self._break(flow)
                 continue
@@ -113,7 +115,7 @@ class TcpTable:
                 self._enqueue(flow, first=True)
                 self.is_blocked = True
                 return
-            if moved >= quantum:
+            if moved >= share:
                 self._enqueue(flow)
 
     def handle_timeout(self, now: float) -> None:

@@ -267,3 +267,26 @@ def test_an_error_that_was_pending_does_not_cost_the_next_datagram():
     client.send_udp(REMOTE, 7, b"two")
     client.turn()
     assert [data for data, _ in host.datagrams[0].sent] == [b"one", b"two"] and not client.packets
+
+
+def test_each_question_of_a_flow_may_try_all_resolvers():
+    client, host = make(resolvers=RESOLVERS)
+    for round in range(1, 8):
+        question = b"question %d" % round
+        client.send_udp(DNS, 53, question)
+        client.turn(client.now + 1.0)
+        client.send_udp(DNS, 53, question)
+        assert len(host.datagrams) == round + 1
+        assert host.datagrams[round].sent[0] == (question, 64)
+        host.datagrams[round].arrive(b"answer")
+        client.turn()
+
+
+def test_tcp_to_the_dns_address_reaches_the_resolver_that_answers():
+    client, host = make(resolvers=RESOLVERS)
+    client.send_udp(DNS, 53, b"question")
+    client.turn(client.now + 1.0)
+    client.send_udp(DNS, 53, b"question")
+    client.connect(DNS, 53)
+    client.turn()
+    assert host.tcp[0].target == (RESOLVERS[1], 53)

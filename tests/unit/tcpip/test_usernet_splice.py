@@ -662,3 +662,44 @@ class Recorder:
 
     def transmit(self, pieces, header):
         self.frames.append(b"".join(pieces))
+
+
+def test_a_host_that_answered_before_it_broke_is_heard_to_the_end():
+    client, connection, socket = established()
+    socket.arrive(b"413 too large")
+    socket.break_off()
+    connection.send(b"more of the request")  # the socket refuses it before anybody has read the answer
+    client.turn()
+    assert connection.received == b"413 too large"
+    client.turn()
+    assert connection.is_reset and socket.is_aborted
+
+
+def test_a_flow_that_spent_the_last_of_a_turn_goes_on_in_the_next():
+    client, connection, socket = established(
+        features=0x3, config={"quantum": 10_000, "turn_budget": 15_000}, holds=True, window=60_000
+    )
+    socket.arrive(bytes(58_400))
+    for _ in range(8):
+        client.turn()
+    assert sum(len(segment.payload) for segment in connection.log) == 58_400
+
+
+def test_octets_that_were_being_discarded_at_an_interrupt_are_not_discarded_again():
+    client, connection, socket = established()
+    discard, discarded = socket.discard, []
+
+    def interrupted(count):
+        discard(count)
+        discarded.append(count)
+        if len(discarded) == 1:
+            raise KeyboardInterrupt
+
+    socket.discard = interrupted
+    socket.arrive(b"12345")
+    client.turn()
+    with pytest.raises(KeyboardInterrupt):
+        client.turn()
+    assert connection.received == b"12345"
+    client.network.close()
+    assert discarded == [5] and socket.is_closed
