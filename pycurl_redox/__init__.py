@@ -57,7 +57,7 @@ def request(method: str, url: str, *, client: Client | None = None, **options: A
     if client is not None:
         return client.request(method, url, **options)
     settings = {name: options.pop(name) for name in list(options) if name not in REQUEST_OPTIONS}
-    with NewClient(**settings) as own:
+    with NewClient(**{"background": False, **settings}) as own:
         return own.request(method, url, **options)
 
 

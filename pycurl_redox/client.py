@@ -13,9 +13,11 @@ several of them side by side.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, TypeVar, overload
 
 from pycurl_redox import errors
 from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_DIGEST, OperationConfig
@@ -28,7 +30,6 @@ from pycurl_redox.stream import Buffer
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
 from pycurl_redox.url import Url, parse_url, quote
-from tcpip.scheduler import Signal
 
 if TYPE_CHECKING:
     from pycurl_redox.cookies import CookieJar
@@ -57,6 +58,10 @@ class Client:
     `connect_timeout` bounds name, TCP and TLS together, `read_timeout` each
     wait for octets, `timeout` the whole of a request; None is no bound.
     `verify` False accepts any certificate; `cacert` names a file to trust.
+    `background` lets a thread of the network look after idle connections.
+
+    Threads may share a client: the one that waits for its response moves
+    those of the others as well.
     """
 
     def __init__(
@@ -77,10 +82,13 @@ class Client:
         proxy: str | None = None,
         family: int = 0,
         max_connections: int = MAX_CONNECTIONS,
+        background: bool = True,
     ) -> None:
         self._owns_network = network is None
         self._network = network
+        self._opening = threading.Lock()
         self._nic = nic
+        self._background = background
         self.read_timeout = read_timeout
         self.headers = dict(headers or {})
         self.max_connections = max_connections
@@ -136,45 +144,57 @@ class Client:
 
     # ---- many requests
 
-    def map(self, urls: Iterable[str], **options: Any) -> Iterator[Response]:
-        """Get all these URLs on this thread, `max_connections` at once; responses in their order."""
-        return iter(self.gather(self.request_async("GET", url, **options) for url in urls))
+    @overload
+    def map(
+        self, urls: Iterable[str], *, return_exceptions: Literal[False] = False, **options: Any
+    ) -> Iterator[Response]: ...
+    @overload
+    def map(
+        self, urls: Iterable[str], *, return_exceptions: bool, **options: Any
+    ) -> Iterator[Response | errors.FetchError]: ...
+    def map(
+        self, urls: Iterable[str], *, return_exceptions: bool = False, **options: Any
+    ) -> Iterator[Response | errors.FetchError]:
+        """Get all these URLs on this thread, `max_connections` at once; responses in their order.
 
-    def gather(self, coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-        """Run coroutines of this client side by side; the first error ends them all."""
-        return self.network.run(self._gather(list(coroutines)))
+        They are fetched ahead of the reader, and no more than
+        `max_connections` are held.  With `return_exceptions` a `FetchError`
+        stands in the place of its response; else it is raised there, and the
+        rest is given up.
+        """
+        from pycurl_redox.many import Ahead, settled
 
-    async def _gather(self, coroutines: list[Coroutine[Any, Any, T]]) -> list[T]:
-        network, results, left = self.network, {}, iter(enumerate(coroutines))
-        failure: list[BaseException] = []
-        finished = Signal()
-        working = 0
-
-        async def work() -> None:
-            nonlocal working
-            try:
-                for number, coroutine in left:
-                    results[number] = await coroutine
-            except BaseException as error:
-                failure.append(error)
-                raise
-            finally:
-                working -= 1
-                finished.fire()
-
-        tasks = [network.spawn(work()) for _ in range(min(len(coroutines), self.max_connections))]
-        working = len(tasks)
+        left, network = iter(urls), self.network
+        ahead = Ahead[Response | errors.FetchError](network, self.max_connections)
         try:
-            while working and not failure:
-                await finished.wait(None)
+            while (more := list(islice(left, ahead.room))) or len(ahead):
+                requests = (self.request_async("GET", url, **options) for url in more)
+                yield network.run(ahead.take(map(settled, requests) if return_exceptions else requests))
         finally:
-            for task in tasks:
-                task.cancel()
-            for coroutine in coroutines:
-                coroutine.close()
-        if failure:
-            raise failure[0]
-        return [results[number] for number in range(len(coroutines))]
+            if len(ahead):
+                network.run(ahead.cancel())
+
+    @overload
+    def gather(
+        self, coroutines: Iterable[Coroutine[Any, Any, T]], *, return_exceptions: Literal[False] = False
+    ) -> list[T]: ...
+    @overload
+    def gather(
+        self, coroutines: Iterable[Coroutine[Any, Any, T]], *, return_exceptions: bool
+    ) -> list[T | errors.FetchError]: ...
+    def gather(
+        self, coroutines: Iterable[Coroutine[Any, Any, T]], *, return_exceptions: bool = False
+    ) -> list[T] | list[T | errors.FetchError]:
+        """Run coroutines of this client side by side, `max_connections` at once.
+
+        The first error ends them all and is raised; with `return_exceptions`
+        a `FetchError` is the result of its coroutine, and ends no other.
+        """
+        from pycurl_redox import many
+
+        return self.network.run(
+            many.gather(self.network, list(coroutines), self.max_connections, return_exceptions)
+        )
 
     # ---- coroutines
 
@@ -245,11 +265,15 @@ class Client:
     @property
     def network(self) -> NetworkLike:
         """Brought up by the first request, unless it was given."""
-        if self._network is None:
-            from pycurl_redox.network import open_network
+        network = self._network
+        if network is not None:
+            return network
+        with self._opening:
+            if self._network is None:
+                from pycurl_redox.network import open_network
 
-            self._network = open_network(self._nic)
-        return self._network
+                self._network = open_network(self._nic, background=self._background)
+            return self._network
 
     def _settings(self, timeout: float | None) -> tuple[OperationConfig, Fetcher]:
         if self._fetchers is None:
@@ -274,14 +298,18 @@ class Client:
 
     def close(self) -> None:
         """End the connections in order; and the network, if it is ours."""
-        network = self._network
-        if network is None:
-            return
-        if self._fetchers is not None:
-            network.run(self._fetchers[1].close())
-        if self._owns_network:
-            self._network = None
-            network.close()
+        with self._opening:
+            network, fetchers = self._network, self._fetchers
+            if network is None:
+                return
+            if self._owns_network:
+                self._network = self._fetchers = None
+        try:
+            if fetchers is not None:
+                network.run(fetchers[1].close())
+        finally:
+            if self._owns_network:
+                network.close()
 
     def __enter__(self) -> Self:
         return self

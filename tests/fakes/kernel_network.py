@@ -122,6 +122,9 @@ class KernelStream:
         self.remote: tuple[IpAddress, int] = (IpAddress(bytes(4)), 0)
         self.local: tuple[IpAddress, int] = (IpAddress(bytes(4)), 0)
 
+    def tune(self, *, nagle: bool, keepalive: float | None) -> None:
+        """The kernel's own settings will do."""
+
     @property
     def is_stale(self) -> bool:
         if self._socket is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import pytest
 
@@ -107,9 +108,89 @@ def test_many_fetches_keep_their_order_and_their_bound() -> None:
 
 
 def test_the_first_failure_ends_all() -> None:
-    client, _ = client_on([SILENCE], None)
+    client, network = client_on([SILENCE], None, read_timeout=None)
+    coroutines = [client.request_async("GET", f"http://{name}.test/") for name in "ab"]
     with pytest.raises(errors.ConnectFailedError):
-        client.map(["http://a.test/", "http://b.test/"])
+        client.gather(coroutines)
+    assert network.streams[0].is_closed
+
+
+def test_a_failure_may_be_a_result_among_the_others() -> None:
+    urls = ["http://a.test/", "http://b.test/", "http://nowhere.test/", "http://a.test/"]
+    client, _ = client_on([reply(b"1")], None, [reply(b"4")])
+    gathered = client.gather((client.request_async("GET", url) for url in urls), return_exceptions=True)
+    client, _ = client_on([reply(b"1")], None, [reply(b"4")])
+    for results in (gathered, list(client.map(urls, return_exceptions=True))):
+        assert [getattr(result, "text", type(result)) for result in results] == [
+            "1",
+            errors.ConnectFailedError,
+            errors.ResolveFailedError,
+            "4",
+        ]
+
+
+def test_map_raises_in_the_place_of_the_response_and_gives_up_the_rest() -> None:
+    client, network = client_on([reply(b"1")], None, [SILENCE], read_timeout=None)
+    responses = client.map(["http://a.test/", "http://b.test/", "http://a.test/"])
+    assert next(responses).text == "1"
+    with pytest.raises(errors.ConnectFailedError):
+        next(responses)
+    assert network.streams[1].is_closed
+
+
+def test_map_runs_ahead_of_its_reader_by_so_many_and_no_more() -> None:
+    asked: list[int] = []
+
+    def urls() -> Iterator[str]:
+        for number in range(1000):
+            asked.append(number)
+            yield "http://a.test/"
+
+    client, _ = client_on(*[[reply(b"%d" % n)] for n in range(3)], max_connections=3)
+    responses = client.map(urls())
+    assert not asked
+    assert next(responses).text == "0" and len(asked) == 3
+    responses.close()  # type: ignore[attr-defined]
+    assert len(asked) == 3
+
+
+def test_a_body_that_can_be_read_once_does_not_survive_a_redirect() -> None:
+    client, _ = client_on([reply(b"", "Location: /y", status=307)])
+    with pytest.raises(errors.RewindError):
+        client.put("http://a.test/x", data=iter([b"once"]))
+
+
+def test_what_is_no_json_is_a_value_error() -> None:
+    client, _ = client_on([reply(b"<p>")])
+    with pytest.raises(ValueError, match="Expecting value"):
+        client.get("http://a.test/").json()
+
+
+def test_a_name_that_comes_slowly_and_a_host_that_does_not_answer_end_at_the_connect_timeout() -> None:
+    client, network = client_on(["slow"], connect_timeout=1.5)
+    with pytest.raises(errors.OperationTimedOutError, match="Connection timed out"):
+        client.get("http://a.test/")
+    assert network.now() == 1001.5
+
+
+def test_the_same_request_again_is_the_same_octets_and_other_headers_are_others() -> None:
+    client, network = client_on([reply()] * 5)
+    client.get("http://a.test/x")
+    client.get("http://a.test/x")
+    client.get("http://a.test/x", headers={"A": "b"})
+    client.head("http://a.test/x")
+    client.headers["C"] = "d"
+    client.get("http://a.test/x")
+    first, second, third, fourth, fifth = bytes(network.streams[0].sent).split(b"\r\n\r\n")[:5]
+    assert first == second and third == first + b"\r\nA: b"
+    assert fourth == b"HEAD" + first.removeprefix(b"GET") and fifth == first + b"\r\nC: d"
+
+
+def test_a_cookie_that_was_set_goes_with_the_next_of_the_same_requests() -> None:
+    client, network = client_on([reply(b"", "Set-Cookie: k=v"), reply()])
+    client.get("http://a.test/x")
+    client.get("http://a.test/x")
+    assert bytes(network.streams[0].sent).count(b"Cookie: k=v\r\n") == 1
 
 
 def test_a_read_timeout_is_for_each_wait_and_a_timeout_for_the_whole() -> None:
