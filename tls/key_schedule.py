@@ -6,12 +6,9 @@ is there: `EarlySecret` → `HandshakeSecret` → `MasterSecret`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from . import crypto
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.hashes import HashContext
 
 
 class TrafficKeys(NamedTuple):
@@ -31,7 +28,7 @@ class Transcript:
 
     def __init__(self, hash_name: str, client_hello: bytes) -> None:
         self.hash_name = hash_name
-        self._hash: HashContext = crypto.new_hash(hash_name)
+        self._hash = crypto.new_hash(hash_name)
         self._hash.update(client_hello)
 
     def add(self, message: bytes) -> None:
