@@ -9,7 +9,7 @@ from pycurl_redox import dial, errors
 from pycurl_redox.http1 import HttpConnection
 from pycurl_redox.message import Observer
 from pycurl_redox.pool import Route
-from tcpip.errors import PeerResetError, ResolveError, StackError, TimedOutError
+from tcpip.errors import AddressError, PeerResetError, StackError, TimedOutError
 from tcpip.wire.address import IpAddress
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ async def connect(
             raise errors.connection_timed_out(waited) from error
         raise errors.connect_failed(host, port, waited) from error
     except StackError as error:
-        failure = errors.connect_failed(host, port, _milliseconds(network.now() - began))
+        # What is wrong with our own side curl has no words for.
+        own = str(error) if isinstance(error, AddressError) else ""
+        failure = errors.connect_failed(host, port, _milliseconds(network.now() - began), own)
         observer.note(str(failure))
         raise failure from error
     times.connected = network.now()
@@ -111,9 +113,12 @@ async def _resolve(
         addresses = await network.resolve(host, route.family, deadline)
     except TimedOutError as error:
         raise errors.resolving_timed_out(_milliseconds(network.now() - began)) from error
-    except (ResolveError, ValueError) as error:
-        observer.note(str(refused(host)))
-        raise refused(host) from error
+    except (StackError, ValueError) as error:
+        failure = refused(host)
+        if isinstance(error, AddressError):
+            failure = type(failure)(f"{failure}: {error}")
+        observer.note(str(failure))
+        raise failure from error
     if not addresses:
         observer.note(str(refused(host)))
         raise refused(host)

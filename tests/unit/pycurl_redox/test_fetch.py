@@ -16,6 +16,8 @@ from pycurl_redox.tls_settings import TlsSettings
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody
 from pycurl_redox.url import parse_url
+from tcpip.errors import AddressError
+from tcpip.wire.address import IpAddress
 from tests.fakes.memory_network import RESET, SILENCE, MemoryNetwork, Script
 
 
@@ -90,6 +92,18 @@ def test_refused_unresolved_and_silent_hosts_have_their_codes() -> None:
     assert Play(["slow"], connect_timeout=2.0).exit_code() == 28
     play = Play([SILENCE], max_time=3.0)
     assert play.exit_code() == 28 and play.network.now() == 1003.0
+
+
+@pytest.mark.parametrize(("host", "code"), [("name.test", 6), ("192.0.2.1", 7)])
+def test_a_network_without_an_address_is_named_as_the_reason(host: str, code: int) -> None:
+    async def fail(*_: object) -> list[IpAddress]:
+        raise AddressError("IPv4: no address on user: DHCP did not answer")
+
+    play = Play()
+    play.network.resolve = play.network.connect = fail  # type: ignore[assignment]
+    with pytest.raises(errors.FetchError, match=": IPv4: no address on user: DHCP did not answer") as caught:
+        play.fetch(f"http://{host}/")
+    assert caught.value.exit_code == code
 
 
 def test_a_time_out_says_how_much_has_come() -> None:
