@@ -38,7 +38,7 @@ class TlsStream:
 
     @property
     def is_stale(self) -> bool:
-        return self._is_closed or self._at_eof or self.lower.is_stale
+        return self._is_closed or self._at_eof or not self.client.is_idle or self.lower.is_stale
 
     async def handshake(self, deadline: float | None) -> HandshakeCompleted:
         """Shake hands; TlsError says why it failed, after the alert has been sent."""
@@ -82,9 +82,12 @@ class TlsStream:
             return
         self._is_closed = True
         self.client.close()
-        while (event := self.client.next_event()) is not None:
-            if not isinstance(event, ApplicationData | CloseNotifyReceived):
-                self._on_event(event)
+        try:
+            while (event := self.client.next_event()) is not None:
+                if not isinstance(event, ApplicationData | CloseNotifyReceived):
+                    self._on_event(event)
+        except TlsError:
+            pass  # whoever read has heard of it
         try:
             await self._flush(deadline)
         finally:

@@ -52,6 +52,15 @@ class TlsClient:
         """Whether data may be sent and secrets exported."""
         return isinstance(self._state, ExpectTraffic)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of the stream waits to be fetched: no data, no end, no error; tickets may."""
+        return (
+            self._error is None
+            and not self._is_closed_by_peer
+            and not any(type(event) is ApplicationData for event in self._output.events)
+        )
+
     def receive_data(self, data: Buffer) -> None:
         """Take octets of the stream, b"" at its end; never raises for what is in them.
 
