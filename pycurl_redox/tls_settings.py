@@ -28,6 +28,12 @@ SYSTEM_CAPATH = "/etc/ssl/certs"
 RECORD_HEADER = 5
 """Octets (RFC 8446 §5.1)."""
 
+CERTIFICATE_VERIFY = 15
+CHANGE_CIPHER_SPEC = 1
+FATAL = 2 << 8
+CERTIFICATE_ALERTS = tuple(FATAL + alert for alert in (42, 43, 44, 45, 46, 48))
+"""bad, unsupported, revoked, expired, unknown certificate, unknown CA, as OpenSSL numbers them in a trace."""
+
 OPENSSL_CODES = {
     "certificate is not yet valid": 9,
     "certificate has expired": 10,
@@ -63,9 +69,9 @@ class TlsSettings:
     def on_event(self, connection: Connection) -> Callable[[Event], None]:
         """Return what takes the events of a connection that are no data."""
         is_first = not self._config.insecure
+        held: list[MessageTraced] = []
 
         def take(event: Event) -> None:
-            nonlocal is_first
             observer = connection.observer
             if isinstance(event, TicketReceived):
                 if connection.route in self._ticketed:
@@ -73,9 +79,21 @@ class TlsSettings:
                 self._ticketed.add(connection.route)
             if not isinstance(event, MessageTraced):
                 return
+            if (event.outgoing, event.number) in ((False, CERTIFICATE_VERIFY), (True, CHANGE_CIPHER_SPEC)):
+                held.append(event)
+                return
+            if is_certificate_alert(event):
+                held.clear()  # OpenSSL refuses a chain before it comes to these
+            for each in (*held, event):
+                show(each, observer)
+            held.clear()
+
+        def show(event: MessageTraced, observer: Observer) -> None:
+            nonlocal is_first
             way = "OUT" if event.outgoing else "IN"
             observer.tls_message(event.outgoing, RECORD_HEADER)
-            observer.note(f"TLSv1.3 ({way}), {event.content}, {event.name} ({event.number}):")
+            name = event.name.replace("unknown ca", "unknown CA")
+            observer.note(f"TLSv1.3 ({way}), {event.content}, {name} ({event.number}):")
             observer.tls_message(event.outgoing, event.length)
             if is_first:
                 is_first = False
@@ -202,6 +220,11 @@ class KeyLog:
             return
         with open(descriptor, "a", encoding="ascii") as file:
             file.write(line.rstrip("\n") + "\n")
+
+
+def is_certificate_alert(event: MessageTraced) -> bool:
+    """Say whether this alert of ours is about the server's chain (RFC 8446 §6.2)."""
+    return event.outgoing and event.number in CERTIFICATE_ALERTS
 
 
 def is_pinned(pins: str, key_der: bytes) -> bool:

@@ -64,3 +64,15 @@ def test_the_lines_of_v_are_curls(local: Servers, arguments: list[str]) -> None:
     ]
     assert CURL is not None
     assert lines([sys.executable, "-m", "pycurl_redox"], filled) == lines([CURL], filled)
+
+
+def test_a_refused_certificate_has_curls_lines_and_then_a_diagnosis_of_its_own(local: Servers) -> None:
+    arguments = ["-4", "-s", "-S", local.https.replace("127.0.0.1", "localhost") + "/small"]
+    assert CURL is not None
+    code, _, curls = lines([CURL, "-q"], arguments)
+    own_code, _, own = lines([sys.executable, "-m", "pycurl_redox", "-q"], arguments)
+    assert code == own_code == 60
+    end = curls.index("curl: (60) SSL certificate problem: unable to get local issuer certificate")
+    assert own[: end + 1] == curls[: end + 1]
+    assert "* TLSv1.3 (OUT), TLS alert, unknown CA (560):" in own
+    assert own[end + 1].startswith("The server at 'localhost' sent 1 certificate:")
