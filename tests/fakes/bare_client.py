@@ -276,14 +276,14 @@ class BareTcp:
             self.is_reset = True
             return
         if segment.flags & SYN:
-            self.rcv_nxt = segment.seq + 1 & 0xFFFFFFFF
             options = segment.options
             if len(options) >= 8 and options[4:7] == b"\x01\x03\x03":
                 self.remote_shift = options[7]
-            if not self.is_established:
+            if not self.is_established:  # one that was late changes nothing
                 self.is_established = True
+                self.rcv_nxt = segment.seq + 1 & 0xFFFFFFFF
                 self.snd_una = segment.ack
-            self.remote_window = segment.window
+                self.remote_window = segment.window
             self.acknowledge()
             self.push()
             return

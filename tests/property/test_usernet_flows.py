@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tcpip.usernet import UserNetConfig, UserNetwork
@@ -122,6 +122,7 @@ def test_any_segments_of_a_connection_leave_the_socket_consistent(segments, data
     up=st.integers(0, 60_000),
     to=st.sampled_from((REMOTE, REMOTE6)),
 )
+@example(2_546_504, 0.1, 0.03, 0.0, ALL_OFFLOADS, 1, 1, REMOTE)  # a SYN-ACK that comes twice, the second late
 def test_a_bad_wire_changes_no_octet(seed, loss, jitter, duplicate, features, down, up, to):
     bad = Impairment(loss=loss, delay=0.01, jitter=jitter, duplicate=duplicate)
     network, host = make(impair=ImpairConfig(seed, bad, bad))
