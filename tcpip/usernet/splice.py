@@ -46,6 +46,8 @@ WINDOW_SHIFT = 8
 MAX_DUPLICATE_ACKS = 4
 """Sent in one turn; three make the guest retransmit at once (RFC 5681 §3.2)."""
 NO_LIMIT = 1 << 40
+SYN_PATIENCE = 4.0
+"""Seconds after its first SYN in which a guest repeats it, one loss allowed (RFC 6298: after 1 s and 3 s)."""
 
 
 class FlowState(Enum):
@@ -65,15 +67,15 @@ class TcpFlow:
     """The splice of one connection; sequence numbers as in RFC 9293 §3.3.1, seen from the gateway."""
 
     __slots__ = (
-        "_acks_due", "_cwnd", "_discard", "_duplicates", "_fin_answers", "_fin_due", "_fin_seq",
-        "_gso_header", "_header", "_idle_timeout", "_in_recovery", "_is_broken", "_is_full",
+        "_acks_due", "_connect_timeout", "_cwnd", "_discard", "_duplicates", "_fin_answers", "_fin_due",
+        "_fin_seq", "_gso_header", "_header", "_idle_timeout", "_in_recovery", "_is_broken", "_is_full",
         "_is_stalled", "_largest", "_linger_timeout", "_local_shift", "_max_retries", "_max_window",
-        "_mss", "_partial_header", "_probe_due", "_push_due", "_reads_to_end", "_recover", "_remote_shift",
-        "_retransmit_due", "_retries", "_rto", "_rto_at", "_snd_max", "_snd_nxt", "_snd_una",
-        "_snd_wl1", "_snd_wnd", "_syn_due", "_timeout_at", "_wants_room", "_window", "_window_edge",
-        "deadline", "due", "fin_acked", "guest_fin", "irs", "is_blocked", "is_queued",
-        "is_readable", "key", "needs_rearm", "octets_from_guest", "octets_to_guest", "quote",
-        "rcv_nxt", "retransmissions", "socket", "state",
+        "_mss", "_opened_at", "_partial_header", "_probe_due", "_push_due", "_reads_to_end", "_recover",
+        "_remote_shift", "_retransmit_due", "_retries", "_rto", "_rto_at", "_snd_max", "_snd_nxt",
+        "_snd_una", "_snd_wl1", "_snd_wnd", "_syn_due", "_timeout_at", "_wants_room", "_window",
+        "_window_edge", "deadline", "due", "fin_acked", "guest_fin", "irs", "is_blocked", "is_queued",
+        "is_readable", "key", "needs_rearm", "octets_from_guest", "octets_to_guest", "quote", "rcv_nxt",
+        "retransmissions", "socket", "state",
     )  # fmt: skip
 
     def __init__(
@@ -118,8 +120,11 @@ class TcpFlow:
         self._max_retries = config.max_retransmissions
         self._idle_timeout = config.idle_timeout
         self._linger_timeout = config.linger_timeout
-        self._timeout_at = now + config.connect_timeout
+        self._connect_timeout = config.connect_timeout
+        self._opened_at = now
+        self._timeout_at = 0.0
         """When CONNECTING, an idle ESTABLISHED or LINGERING ends."""
+        self._await_repeated_syn(now)
         self.deadline = self.due = self._timeout_at
         self.is_readable = self._is_full = self._wants_room = False
         self._is_broken = self._reads_to_end = False
@@ -164,7 +169,9 @@ class TcpFlow:
         if self.state is CONNECTING:
             if flags & RST:
                 self._receive_reset(segment.seq)
-            return  # or a SYN again; the host has not answered yet
+            elif flags & SYN:
+                self._await_repeated_syn(now)  # the host has not answered yet
+            return
         if flags & SYN:
             self._syn_due = self.state is SYN_RECEIVED and segment.seq == self.irs
             self._acks_due = 0 if self._syn_due else 1  # RFC 5961 §4.2: a challenge ACK
@@ -182,6 +189,15 @@ class TcpFlow:
             self._receive_data(segment, flags & FIN, now)
         elif segment.seq == self.rcv_nxt - 1 & MASK:
             self._acks_due = self._acks_due or 1  # a keep-alive (RFC 9293 §3.8.4)
+
+    def _await_repeated_syn(self, now: float) -> None:
+        """Go on connecting as long as the guest asks, twice as long after each SYN.
+
+        A guest that has given up says nothing (RFC 9293 §3.10.5), and its
+        socket is not to stay for as long as the host tries.
+        """
+        waited = now - self._opened_at
+        self._timeout_at = min(self._opened_at + self._connect_timeout, now + SYN_PATIENCE + 3 * waited)
 
     def _receive_reset(self, seq: int) -> None:
         if seq == self.rcv_nxt:

@@ -116,15 +116,33 @@ def test_a_host_out_of_descriptors_resets_and_is_named():
     assert client.network.info().host_errors == {"EMFILE": 1}
 
 
-def test_connecting_ends_at_its_deadline_in_silence():
+def test_connecting_goes_on_while_the_guest_repeats_its_syn_and_ends_in_silence():
     client, host = make(connect_timeout=30.0)
     host.silent_ports.add(80)
     connection = client.connect(REMOTE, 80)
-    client.turn()
-    assert client.network.next_timeout() == client.now + 30.0
-    client.turn(client.now + 30.0)
+    start = client.now
+    for at in (1.0, 3.0, 7.0, 15.0):
+        client.turn(start + at)
+        assert not host.tcp[0].is_closed
+        connection.send_syn()
+    client.turn(start + 29.9)
+    assert client.network.next_timeout() == start + 30.0
+    client.turn(start + 30.0)
     assert host.tcp[0].is_aborted and not connection.log
-    assert client.network.next_timeout() == 700.0  # the next router advertisement
+    assert client.network.next_timeout() == 701.0  # the next router advertisement
+
+
+def test_connecting_ends_soon_after_the_guest_has_given_up():
+    client, host = make()
+    host.silent_ports.add(80)
+    connection = client.connect(REMOTE, 80)
+    client.turn()
+    assert client.network.next_timeout() == client.now + 4.0
+    client.turn(client.now + 4.0)
+    assert host.tcp[0].is_aborted and not connection.log
+    connection.send_syn()  # or it was two losses: it is heard again
+    client.turn()
+    assert len(host.tcp) == 2
 
 
 def test_payload_goes_to_the_socket_and_one_ack_answers_a_turn():
