@@ -50,8 +50,8 @@ T = TypeVar("T")
 
 CONFIGURE_TIMEOUT = 10.0
 """Seconds to wait for DHCP: three DISCOVERs (RFC 2131 §4.1)."""
-ADVERTISEMENT_TIMEOUT = 3.0
-"""Seconds to wait for a router advertisement."""
+ADVERTISEMENT_TIMEOUT = 6.0
+"""Seconds to wait for a router advertisement: an answer to the second solicitation (RFC 4861 §10)."""
 
 CHECKSUM_FEATURES = spec.VIRTIO_NET_F_CSUM | spec.VIRTIO_NET_F_GUEST_CSUM
 SEGMENTATION_FEATURES = spec.HOST_TSO | spec.GUEST_TSO
