@@ -6,7 +6,7 @@ checks, each key type imported when the first certificate needs it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .alerts import Alert
 from .der import (
@@ -105,6 +105,7 @@ class Certificate:
     """
 
     __slots__ = (
+        "_key_info",
         "_public_key",
         "authority_key_id",
         "der",
@@ -131,9 +132,7 @@ class Certificate:
 
     def __init__(self, der: bytes) -> None:
         """Read `der`; DerError unless it is a certificate (see `parse`)."""
-        outer = DerReader(der)
-        certificate = outer.enter(SEQUENCE)
-        outer.finish()
+        certificate = DerReader(der).enter_last(SEQUENCE)
         self.der = der
         self.tbs = certificate.read_whole(SEQUENCE)
         self.signature_algorithm = certificate.read_whole(SEQUENCE)
@@ -182,7 +181,7 @@ class Certificate:
             from cryptography.exceptions import UnsupportedAlgorithm
 
             try:
-                self._public_key = _load_public_key(DerReader(self.key_der).enter(SEQUENCE))
+                self._public_key = _load_public_key(self._key_info)
             except (ValueError, UnsupportedAlgorithm) as error:  # DerError too
                 raise CertificateError(
                     f"Certificate: public key of {self.subject!r}: {error}", Alert.UNSUPPORTED_CERTIFICATE
@@ -242,7 +241,8 @@ class Certificate:
         validity.finish()
         self.subject_der = tbs.read_whole(SEQUENCE)
         self.key_der = tbs.read_whole(SEQUENCE)
-        self.key_algorithm = _key_algorithm(DerReader(self.key_der).enter(SEQUENCE))
+        self._key_info = KeyInfo.read(DerReader(self.key_der).enter_last(SEQUENCE))
+        self.key_algorithm = self._key_info.name
         for unique_id in (0x81, 0x82):
             tbs.optional(unique_id)
         self._read_extensions(tbs.optional(0xA3))
@@ -260,14 +260,12 @@ class Certificate:
         self.unknown_critical: tuple[str, ...] = ()
         if outer is None:
             return
-        extensions, seen, unknown = outer.enter(SEQUENCE), set(), []
-        outer.finish()
+        extensions, seen, unknown = outer.enter_last(SEQUENCE), set(), []
         while extensions.tag:
             extension = extensions.enter(SEQUENCE)
             kind = extension.read(OID)
             is_critical = extension.tag == BOOLEAN and extension.read_boolean()
-            value = extension.enter(OCTET_STRING)
-            extension.finish()
+            value = extension.enter_last(OCTET_STRING)
             if kind in seen:
                 raise DerError(f"extension {oid_text(kind)} twice")
             seen.add(kind)
@@ -279,13 +277,12 @@ class Certificate:
         self.unknown_critical = tuple(unknown)
 
     def _read_basic_constraints(self, value: DerReader) -> None:
-        constraints = value.enter(SEQUENCE)
+        constraints = value.enter_last(SEQUENCE)
         self.is_ca = constraints.tag == BOOLEAN and constraints.read_boolean()
         if constraints.tag:
             self.path_length = constraints.read_integer()
             if self.path_length < 0:
                 raise DerError("path length is negative")
-        constraints.finish()
 
     def _read_key_usage(self, value: DerReader) -> None:
         content = value.read(BIT_STRING)
@@ -294,13 +291,13 @@ class Certificate:
         self.key_usage = content[1] if len(content) > 1 else 0
 
     def _read_extended_key_usage(self, value: DerReader) -> None:
-        usages, found = value.enter(SEQUENCE), set()
+        usages, found = value.enter_last(SEQUENCE), set()
         while usages.tag:
             found.add(usages.read(OID))
         self.extended_key_usage = frozenset(found)
 
     def _read_subject_alt_name(self, value: DerReader) -> None:
-        self.names = read_general_names(value.enter(SEQUENCE))
+        self.names = read_general_names(value.enter_last(SEQUENCE))
 
     def _read_name_constraints(self, value: DerReader) -> None:
         self.name_constraints_der = value.read_whole(SEQUENCE)
@@ -331,25 +328,31 @@ def _octets_of_bit_string(content: bytes) -> bytes:
     return content[1:]
 
 
-def _key_algorithm(key_info: DerReader) -> str:
-    """Name the kind of key in SubjectPublicKeyInfo, as `Certificate.key_algorithm` has it."""
-    algorithm = key_info.enter(SEQUENCE)
-    key_info.skip(BIT_STRING)
-    key_info.finish()
-    kind = algorithm.read(OID)
-    if kind == EC_PUBLIC_KEY and algorithm.tag == OID:
-        curve = algorithm.read(OID)
-        return _CURVES[curve][0] if curve in _CURVES else oid_text(curve)
-    return _KEY_ALGORITHMS.get(kind) or oid_text(kind)
+class KeyInfo(NamedTuple):
+    """SubjectPublicKeyInfo (RFC 5280 §4.1.2.7); `name` is as in `Certificate.key_algorithm`."""
+
+    name: str
+    kind: bytes
+    curve: bytes  # "" where there is none, or none with a number
+    bits: bytes
+
+    @classmethod
+    def read(cls, key_info: DerReader) -> Self:
+        algorithm = key_info.enter(SEQUENCE)
+        bits = key_info.read(BIT_STRING)
+        key_info.finish()
+        kind = algorithm.read(OID)
+        if kind == EC_PUBLIC_KEY and algorithm.tag == OID:
+            curve = algorithm.read(OID)
+            return cls(_CURVES[curve][0] if curve in _CURVES else oid_text(curve), kind, curve, bits)
+        return cls(_KEY_ALGORITHMS.get(kind) or oid_text(kind), kind, b"", bits)
 
 
-def _load_public_key(key_info: DerReader) -> PublicKey:
+def _load_public_key(key_info: KeyInfo) -> PublicKey:
     """Make a key of SubjectPublicKeyInfo; ValueError says what is wrong with it."""
-    algorithm = key_info.enter(SEQUENCE)
-    kind = algorithm.read(OID)
-    key = _octets_of_bit_string(key_info.read(BIT_STRING))
+    kind, key = key_info.kind, _octets_of_bit_string(key_info.bits)
     if kind == EC_PUBLIC_KEY:
-        return _load_ec_key(algorithm.read(OID), key)
+        return _load_ec_key(key_info.curve, key)
     if kind in (RSA_ENCRYPTION, RSASSA_PSS):
         return _load_rsa_key(key)
     if kind == ED25519:

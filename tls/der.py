@@ -53,6 +53,14 @@ class DerReader:
         start, self.position = self._header(tag)
         return DerReader(self.data, start, self.position)
 
+    def enter_last(self, tag: int) -> DerReader:
+        """Read on inside the next element, behind which nothing may be: `enter` and `finish` in one."""
+        start, stop = self._header(tag)
+        if stop != self.end:
+            raise DerError(f"{self.end - stop} octets left over")
+        self.position = start
+        return self
+
     def optional(self, tag: int) -> DerReader | None:
         """`enter`, if the next element has this tag."""
         return self.enter(tag) if self.tag == tag else None

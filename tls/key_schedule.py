@@ -6,6 +6,7 @@ is there: `EarlySecret` → `HandshakeSecret` → `MasterSecret`.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from . import crypto
@@ -90,20 +91,21 @@ def _finished_key(hash_name: str, base_secret: bytes) -> bytes:
 
 
 class EarlySecret:
-    """The first stage; without a PSK it holds zeros only."""
+    """The first stage, from the PSK; without one it is the same for all."""
 
     __slots__ = ("_secret", "hash_name")
 
     def __init__(self, hash_name: str, psk: bytes | None = None) -> None:
         self.hash_name = hash_name
-        zeros = bytes(crypto.HASH_SIZES[hash_name])
-        self._secret = crypto.hmac_digest(hash_name, zeros, psk or zeros)
+        self._secret = _early_secret(hash_name, psk) if psk else b""
 
     def resumption_binder_secret(self) -> bytes:
         return derive_secret(self.hash_name, self._secret, b"res binder", crypto.empty_digest(self.hash_name))
 
     def handshake(self, shared_secret: bytes) -> HandshakeSecret:
-        return HandshakeSecret(self.hash_name, _next_stage(self.hash_name, self._secret, shared_secret))
+        hash_name = self.hash_name
+        salt = _salt(hash_name, self._secret) if self._secret else _salt_without_psk(hash_name)
+        return HandshakeSecret(hash_name, crypto.hmac_digest(hash_name, salt, shared_secret))
 
 
 class HandshakeSecret:
@@ -123,7 +125,8 @@ class HandshakeSecret:
 
     def master(self) -> MasterSecret:
         zeros = bytes(crypto.HASH_SIZES[self.hash_name])
-        return MasterSecret(self.hash_name, _next_stage(self.hash_name, self._secret, zeros))
+        salt = _salt(self.hash_name, self._secret)
+        return MasterSecret(self.hash_name, crypto.hmac_digest(self.hash_name, salt, zeros))
 
 
 class MasterSecret:
@@ -163,6 +166,15 @@ def exported_keying_material(
     return expand_label(hash_name, secret, b"exporter", crypto.digest(hash_name, context), length)
 
 
-def _next_stage(hash_name: str, secret: bytes, input_secret: bytes) -> bytes:
-    salt = derive_secret(hash_name, secret, b"derived", crypto.empty_digest(hash_name))
-    return crypto.hmac_digest(hash_name, salt, input_secret)
+def _early_secret(hash_name: str, psk: bytes) -> bytes:
+    return crypto.hmac_digest(hash_name, bytes(crypto.HASH_SIZES[hash_name]), psk)
+
+
+def _salt(hash_name: str, secret: bytes) -> bytes:
+    """What one stage adds to the input of the next."""
+    return derive_secret(hash_name, secret, b"derived", crypto.empty_digest(hash_name))
+
+
+@cache
+def _salt_without_psk(hash_name: str) -> bytes:
+    return _salt(hash_name, _early_secret(hash_name, bytes(crypto.HASH_SIZES[hash_name])))
