@@ -157,14 +157,15 @@ def _content_type(part: Part) -> str | None:
         return part.content_type
     if part.parts is not None:
         return "multipart/mixed"
-    name = part.path if part.path is not None else part.file_name
-    if part.file_name:
-        name = part.file_name
-    guessed = _TYPES.get(name.rsplit(".", 1)[-1].lower()) if name and "." in name else None
+    guessed = _type_by_name(part.file_name) or _type_by_name(part.path)
     if guessed is None and part.path is not None and part.file_name is not None:
         return "application/octet-stream"
     # Text is what a part without a type is anyhow.
     return None if guessed == "text/plain" and part.file_name is None else guessed
+
+
+def _type_by_name(name: str | None) -> str | None:
+    return _TYPES.get(name.rsplit(".", 1)[-1].lower()) if name and "." in name else None
 
 
 def _encoded(data: bytes, encoder: str) -> bytes:

@@ -89,6 +89,11 @@ def test_headers_come_from_the_line_and_from_files(folder):
     assert 'filename="f1.txt"\nContent-Type: z/z\n\nhello\n' in body
 
 
+def test_a_name_without_an_ending_leaves_the_type_to_the_file(folder):
+    assert 'filename="A"\nContent-Type: text/html\n' in folder.form("f=@p.html;filename=A")[1]
+    assert 'filename="A.txt"\nContent-Type: text/plain\n' in folder.form("f=@p.html;filename=A.txt")[1]
+
+
 def test_names_are_percent_encoded_or_escaped(folder):
     assert 'name="n%22é"' in folder.form('n"é=1')[1]
     assert 'name="a\\"\\\\b"' in folder.form('a"\\b=1', escape=True)[1]
