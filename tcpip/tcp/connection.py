@@ -407,7 +407,7 @@ class TcpConnection:
     def segments_to_send(self, now: float) -> Iterator[SegmentOut]:
         """Lazily what may go now; each counts as sent when it was yielded."""
         while (segment := send.next_segment(self, now)) is not None:
-            self.segments_sent += 1
+            self.segments_sent += -(-segment.length // segment.gso_size) if segment.gso_size else 1
             yield segment
 
     def next_timeout(self) -> float | None:

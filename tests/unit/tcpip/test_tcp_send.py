@@ -121,6 +121,7 @@ def test_a_super_segment_is_left_whole_for_the_device_to_cut():
     peer.connection.send(bytes(9400))
     out = list(peer.connection.segments_to_send(0.0))
     assert [(s.length, s.gso_size) for s in out] == [(7000, 1000), (2400, 1000)]
+    assert peer.connection.info().segments_sent == 2 + 10, "the opening, and what they will be cut into"
 
 
 def test_the_short_tail_of_a_super_segment_waits_for_another_short_segment():
