@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
+
+from tests.fakes import preloaded
 
 REDOX_CURL = (sys.executable, "-m", "pycurl_redox", "-q")
 REDOX_PING = (sys.executable, "-c", "from pycurl_redox.ping import main; raise SystemExit(main())")
@@ -48,8 +50,11 @@ def run(
     return Done(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"), 0)
 
 
-def redox_curl(*arguments: str, **more: object) -> Done:
-    return run(REDOX_CURL, *arguments, **more)  # type: ignore[arg-type]
+def redox_curl(*arguments: str, timeout: float = 30) -> Done:
+    """Our command, and how much memory it took."""
+    done = preloaded.run(("-q", *arguments), timeout)
+    assert b"Traceback" not in done.err, done.err.decode()
+    return Done(done.code, done.out, done.err.decode("utf-8", "replace"), done.peak)
 
 
 def curl(*arguments: str, **more: object) -> Done:
@@ -57,22 +62,8 @@ def curl(*arguments: str, **more: object) -> Done:
     return run((CURL, "-q"), "--http1.1", *arguments, **more)  # type: ignore[arg-type]
 
 
-_MEASURED = textwrap.dedent(
-    """
-    import sys
-    from pycurl_redox.cli import main
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    with open("/proc/self/status") as status:
-        (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM:")]
-    print("peak", peak, file=sys.stderr)
-    raise SystemExit(code)
-    """
-)
-
-
-def measured_redox_curl(*arguments: str, timeout: float = 30) -> Done:
-    """The same, and how much memory it took."""
-    done = run((sys.executable, "-c", _MEASURED, "-q"), *arguments, timeout=timeout)
-    err, _, peak = done.err.rpartition("peak ")
-    return done._replace(err=err, peak=int(peak) * 1024)
+def side_by_side(*arguments: str) -> tuple[Done, Done | None]:
+    """Ours and curl's ending, of two that ran at the same time; None where there is no curl."""
+    with ThreadPoolExecutor(1) as pool:
+        theirs = pool.submit(curl, *arguments) if CURL else None
+        return redox_curl(*arguments), theirs.result() if theirs else None

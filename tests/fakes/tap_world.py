@@ -34,6 +34,7 @@ MISSING = [tool for tool in ("unshare", "ip", "dnsmasq") if shutil.which(tool) i
 SETUP = f"""
 ip link set lo up
 ip tuntap add {TAP} mode tap vnet_hdr
+sysctl -qw net.ipv6.conf.{TAP}.accept_dad=0
 ip link set {TAP} up
 ip addr add {ADDRESS}/24 dev {TAP}
 ip addr add {ADDRESS6}/64 dev {TAP} nodad

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.servers import make_certificates
-from tests.fakes.commands import CURL, REDOX_CURL, Done, curl, needs_curl, needs_root, redox_curl
+from tests.fakes.commands import REDOX_CURL, Done, curl, needs_curl, needs_root, redox_curl, run, side_by_side
 from tests.fakes.raw_server import (
     Conversation,
     read_request,
@@ -56,7 +56,7 @@ def fetch(tls: Tls, scheme: str, server: Conversation, *arguments: str) -> tuple
     """Ours and curl's answer to the same server."""
     with serving(server, tls.server if scheme == "https" else None) as port:
         words = ("-sS", "--cacert", tls.ca, *arguments, f"{scheme}://127.0.0.1:{port}/")
-        return redox_curl(*words), curl(*words) if CURL else None
+        return side_by_side(*words)
 
 
 def agree(answers: tuple[Done, Done | None], code: int, message: str, out: bytes = b"") -> None:
@@ -140,7 +140,7 @@ def test_a_reset_in_the_handshake_is_a_failure_to_connect_by_tls(tls: Tls) -> No
 
     with serving(reset) as port:
         words = ("-sS", f"https://127.0.0.1:{port}/")
-        agree((redox_curl(*words), curl(*words) if CURL else None), 35, RESET)
+        agree(side_by_side(*words), 35, RESET)
 
 
 def test_http_where_tls_was_wanted_is_a_failure_of_tls() -> None:
@@ -149,11 +149,8 @@ def test_http_where_tls_was_wanted_is_a_failure_of_tls() -> None:
         link.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     with serving(plain) as port:
-        ours, theirs = (
-            each("-sS", f"https://127.0.0.1:{port}/") if each is redox_curl or CURL else None
-            for each in (redox_curl, curl)
-        )
-    assert ours is not None and ours.code == 35 and ours.message.startswith("curl: (35) TLS: ")
+        ours, theirs = side_by_side("-sS", f"https://127.0.0.1:{port}/")
+    assert ours.code == 35 and ours.message.startswith("curl: (35) TLS: ")
     assert theirs is None or theirs.code == 35
 
 
@@ -162,17 +159,18 @@ def test_http_where_tls_was_wanted_is_a_failure_of_tls() -> None:
 
 def test_the_time_limit_ends_each_wait(tls: Tls, scheme: str) -> None:
     text = "Operation timed out after N milliseconds with"
-    agree(fetch(tls, scheme, silent, "-m", "0.7"), 28, f"{text} 0 bytes received")
-    answers = fetch(tls, scheme, stalling(TEN + b"abc"), "-m", "0.7")
+    agree(fetch(tls, scheme, silent, "-m", "0.5"), 28, f"{text} 0 bytes received")
+    answers = fetch(tls, scheme, stalling(TEN + b"abc"), "-m", "0.5")
     agree(answers, 28, f"{text} 3 out of 10 bytes received", b"abc")
 
 
 @pytest.mark.parametrize("option", ["-m", "--connect-timeout"])
 def test_a_silent_tls_server_ends_at_the_time_limit(option: str) -> None:
     with serving(silent) as port:
-        words = ("-sS", option, "0.7", f"https://127.0.0.1:{port}/")
-        assert redox_curl(*words).message == "curl: (28) SSL connection timeout"
-        assert CURL is None or curl(*words).code == 28
+        words = ("-sS", option, "0.5", f"https://127.0.0.1:{port}/")
+        ours, theirs = side_by_side(*words)
+    assert ours.message == "curl: (28) SSL connection timeout"
+    assert theirs is None or theirs.code == 28
 
 
 def milliseconds(text: str) -> int:
@@ -216,7 +214,7 @@ UNREACHED = {
 def test_whoever_cannot_be_reached_is_named_as_by_curl(name: str) -> None:
     words, code, message = UNREACHED[name]
     arguments = ("-sS", *words.split())
-    agree((redox_curl(*arguments, within=NOWHERE), curl(*arguments, within=NOWHERE)), code, message)
+    agree((run(REDOX_CURL, *arguments, within=NOWHERE), curl(*arguments, within=NOWHERE)), code, message)
 
 
 @needs_root
@@ -226,7 +224,7 @@ def test_whoever_cannot_be_reached_is_named_as_by_curl(name: str) -> None:
 def test_a_connect_into_silence_ends_when_the_user_said(option: str) -> None:
     """A "Connection timed out" came at 0 ms: it must come at the limit, and not before."""
     words = ("-sS", option, "0.6", "http://192.0.2.9/")
-    ours, theirs = redox_curl(*words, within=NOWHERE), curl(*words, within=NOWHERE)
+    ours, theirs = run(REDOX_CURL, *words, within=NOWHERE), curl(*words, within=NOWHERE)
     assert ours.message == "curl: (28) Connection timed out after N milliseconds"
     assert ours.code == theirs.code == 28
     assert 590 <= milliseconds(ours.err) < 1_500

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.fakes.commands import CURL, Done, curl, redox_curl
+from tests.fakes.commands import Done, side_by_side
 from tests.fakes.pki import DAY, Issued, ca, key, leaf
 from tests.fakes.raw_server import saying, serving
 
@@ -141,9 +141,8 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Case,
     reply = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     with serving(reply, server_context(tmp_path, case.chain)) as port:
         arguments = ("-sS", "-4", "--cacert", str(trusted), f"https://{case.host}:{port}/")
-        ours = redox_curl(*arguments)
-        theirs = curl(*arguments) if CURL else None
-    yield case, Answers(ours, theirs)
+        answers = Answers(*side_by_side(*arguments))
+    yield case, answers
 
 
 def test_a_certificate_that_does_not_hold_is_refused_in_curls_words_and_drawn(
