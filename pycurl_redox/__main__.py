@@ -1,7 +1,8 @@
-"""`python -m pycurl_redox`."""
+"""`python -m pycurl_redox` is `redox-curl`."""
 
 import sys
 
-from pycurl_redox.cli import main
+from pycurl_redox.commands import curl
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(curl())

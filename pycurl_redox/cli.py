@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from pycurl_redox import errors
+from pycurl_redox.commands import INTERRUPTED
 from pycurl_redox.options import CommandLine, read_command_line
 from pycurl_redox.own_process import run_in_own_process
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from pycurl_redox.dial import NetworkLike
 
 NetworkFactory = Callable[[str], "NetworkLike"]
-
-INTERRUPTED = 130
-"""128 + SIGINT, what a shell shows for a curl that Ctrl-C has ended."""
 
 
 def main(arguments: Sequence[str] | None = None, network_factory: NetworkFactory | None = None) -> int:
