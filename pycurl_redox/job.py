@@ -119,6 +119,10 @@ class Job:
         transfer.extra_headers = self._extra_headers()
         reporter.result = transfer.result
         reporter.on_head = self._see_head
+        if config.include and command.config.styled_output and self.output.is_terminal:
+            from pycurl_redox.styled import styled
+
+            reporter.style = lambda line: styled(line, transfer.url)
         transfer.result.referer = config.referer
         return transfer
 

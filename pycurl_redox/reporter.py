@@ -29,6 +29,8 @@ class Reporter(Observer):
         self.traces_tls = tracer is not None
         self.result: Result | None = None
         self.on_head: Callable[[Head], None] | None = None
+        self.style: Callable[[bytes], bytes] | None = None
+        """What makes a line fit for a terminal."""
         self.progress: ProgressLine | None = None
 
     def note(self, text: str) -> None:
@@ -80,7 +82,7 @@ class Reporter(Observer):
         if self._dump is not None:
             self._dump.write(line)
         if self._config.include:
-            self._output.write(line)
+            self._output.write(line if self.style is None else self.style(line))
 
 
 class Tracer:
