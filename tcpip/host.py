@@ -133,7 +133,10 @@ class Host:
 
         def keep() -> None:
             while not self._closing.wait(KEEP_INTERVAL):
-                self.keep()
+                try:
+                    self.keep()
+                except Exception:
+                    return  # the device is beyond recovery, and says so to whoever runs something
 
         threading.Thread(target=keep, name="redox-keeper", daemon=True).start()
 

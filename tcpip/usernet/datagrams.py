@@ -42,7 +42,7 @@ class FlowKey(NamedTuple):
 class DatagramFlow:
     """A socket of the host that stands for one of the guest's conversations."""
 
-    __slots__ = ("asked_at", "is_readable", "key", "query", "resolver", "socket", "tried", "used_at")
+    __slots__ = ("asked", "asked_at", "is_readable", "key", "query", "resolver", "socket", "tried", "used_at")
 
     def __init__(self, key: FlowKey, socket: DatagramSocket, now: float, resolver: int = -1) -> None:
         self.key = key
@@ -52,6 +52,8 @@ class DatagramFlow:
         self.resolver = resolver
         """Which resolver it speaks to; -1: it is no question to the DNS address."""
         self.query = b""
+        self.asked: set[bytes] = set()
+        """Numbers of the questions that have no answer yet."""
         self.asked_at = now
         self.tried = 1
 
@@ -107,6 +109,10 @@ class DatagramTable:
                     break
                 start, end, hop_limit = received
                 self._receive_reply(flow, bytes(self._buffer[start:end]), max(hop_limit - 1, 1))
+                if self._is_over(flow):
+                    flow.is_readable = False
+                    self._close(flow)
+                    break
                 self._touch(flow, now)
             self.has_ready = self.has_ready or flow.is_readable
 
@@ -130,6 +136,10 @@ class DatagramTable:
 
     def _receive_error(self, flow: DatagramFlow, error: HostError, now: float) -> None:
         raise NotImplementedError
+
+    def _is_over(self, flow: DatagramFlow) -> bool:
+        """Whether nothing more can be expected of a flow; else it ends when it is idle."""
+        return False
 
     def _add(self, flow: DatagramFlow) -> None:
         if len(self._flows) >= self._max_flows:
@@ -207,6 +217,7 @@ class UdpTable(DatagramTable):
             flow.tried = 1
         elif now - flow.asked_at > _PATIENCE:
             self._ask_next(flow)
+        flow.asked.add(query[:2])
         flow.query = query if len(query) <= _MAX_KEPT_QUERY else b""
         flow.asked_at = now
         try:
@@ -236,6 +247,7 @@ class UdpTable(DatagramTable):
     def _receive_reply(self, flow: DatagramFlow, data: bytes, hop_limit: int) -> None:
         key = flow.key
         flow.query = b""
+        flow.asked.discard(data[:2])
         datagram = UdpDatagram(key.destination_port, key.source_port, data)
         octets = datagram.build(key.destination, key.source)
         self._link.send_packet(key.destination, key.source, UDP, octets, hop_limit)
@@ -248,6 +260,10 @@ class UdpTable(DatagramTable):
             return
         octets = _quote(flow.key, error.data)
         self._errors.send(error.type, error.code, error.info, error.offender, octets)
+
+    def _is_over(self, flow: DatagramFlow) -> bool:
+        """A question whose answer has come: a thousand names must not hold a thousand descriptors."""
+        return flow.resolver >= 0 and not flow.asked
 
     def _receive_resolver_error(self, flow: DatagramFlow) -> None:
         try:

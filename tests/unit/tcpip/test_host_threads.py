@@ -164,3 +164,28 @@ def test_a_task_that_waits_while_it_cleans_up_is_ended_by_close(host: Host) -> N
     host.run(begins())
     host.close()
     assert ends == ["ended"]
+
+
+def test_a_device_that_fails_is_no_traceback_of_the_keeper(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    leaked: list[object] = []
+
+    def fails(now: float) -> None:
+        asked.set()
+        raise OSError("gone")
+
+    monkeypatch.setattr("tcpip.host.KEEP_INTERVAL", 0.001)
+    monkeypatch.setattr(threading, "excepthook", leaked.append)
+    monkeypatch.setattr(host.device, "service", fails)
+    before = threading.active_count()
+    host.keep_in_background()
+    assert asked.wait(5)
+    for thread in threading.enumerate():
+        if thread.name == "redox-keeper":
+            thread.join(5)
+    assert leaked == [] and threading.active_count() == before
+    with pytest.raises(OSError, match="gone"):
+        host.run(sleep_until(host.now() + 1))
+    monkeypatch.undo()
