@@ -195,7 +195,10 @@ class TlsSettings:
 
     def _note_unverified(self, host: str, done: HandshakeCompleted, observer: Observer) -> None:
         """With -k: what a check would have said."""
-        self._trust = self._trust or self._open_trust()
+        try:
+            self._trust = self._open_trust() if self._trust is None else self._trust
+        except errors.CaFileError:
+            self._trust = TrustStore()
         try:
             self._verify([Certificate.parse(der) for der in done.peer_chain], host)
         except CertificateError as error:
@@ -216,10 +219,10 @@ class KeyLog:
     def __call__(self, line: str) -> None:
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "a", encoding="ascii") as file:
+                file.write(line.rstrip("\n") + "\n")
         except OSError:
-            return
-        with open(descriptor, "a", encoding="ascii") as file:
-            file.write(line.rstrip("\n") + "\n")
+            return  # a full disk is no reason to lose the connection
 
 
 def is_certificate_alert(event: MessageTraced) -> bool:

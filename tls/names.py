@@ -186,7 +186,10 @@ def read_general_names(reader: DerReader) -> GeneralNames:
 
 
 def parse_ip(text: str) -> bytes | None:
-    """Read an address literal, brackets of an IPv6 one allowed; None when `text` is a name."""
+    """Read an address literal, brackets of an IPv6 one allowed; None when `text` is a name.
+
+    `010.0.0.1` is no literal: some read 8 there, and some 10.
+    """
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     if ":" in text:
@@ -198,7 +201,7 @@ def parse_ip(text: str) -> bytes | None:
             return None
     parts = text.split(".")
     if len(parts) != 4 or not all(
-        p.isascii() and p.isdigit() and len(p) <= 3 and int(p) < 256 for p in parts
+        p.isascii() and p.isdigit() and len(p) <= 3 and str(int(p)) == p and int(p) < 256 for p in parts
     ):
         return None
     return bytes(map(int, parts))

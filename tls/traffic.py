@@ -42,6 +42,8 @@ class ExpectTraffic(NamedTuple):
 
     def handle(self, message: HandshakeMessage, output: Output) -> ExpectTraffic:
         if message.kind == messages.NEW_SESSION_TICKET:
+            if self.tickets >= output.config.limits.tickets:
+                return self
             self._take_ticket(message, output)
             return self._replace(tickets=self.tickets + 1)
         if message.kind == messages.KEY_UPDATE:
@@ -60,8 +62,7 @@ class ExpectTraffic(NamedTuple):
 
     def _take_ticket(self, message: HandshakeMessage, output: Output) -> None:
         ticket = NewSessionTicket.parse(message)
-        limits = output.config.limits
-        if self.tickets >= limits.tickets or ticket.lifetime == 0:
+        if ticket.lifetime == 0:
             return
         suite, proof = self.suite, self.finished.proof
         output.events.append(

@@ -65,7 +65,7 @@ def test_addresses_match_addresses_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1.2.3", "1.2.3.256", "1.2.3.4.5", "a.b.c.d", "1.2.3.", "::g", "1::2::3", ""]
+    "text", ["1.2.3", "1.2.3.256", "1.2.3.4.5", "a.b.c.d", "1.2.3.", "010.0.0.1", "::g", "1::2::3", ""]
 )
 def test_what_is_no_address_is_a_name(text: str) -> None:
     assert parse_ip(text) is None
