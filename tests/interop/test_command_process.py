@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.commands import REDOX_CURL, measured_redox_curl, redox_curl
+from tests.fakes.commands import REDOX_CURL, redox_curl
 from tests.fakes.raw_server import read_request, saying, serving
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
@@ -77,9 +77,9 @@ def test_the_module_is_the_command_by_another_name() -> None:
 
 def test_a_long_download_leaves_memory_flat(tmp_path: Path) -> None:
     with serving(flood) as port:
-        long = measured_redox_curl("-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/", timeout=60)
+        long = redox_curl("-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/", timeout=60)
     with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")) as port:
-        short = measured_redox_curl("-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/")
+        short = redox_curl("-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/")
     assert long.code == short.code == 0
     assert long.peak < short.peak + 30 * MIB and long.peak < 100 * MIB
 
