@@ -1,0 +1,109 @@
+"""The body of a request on its way out, beside the response that may come before it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pycurl_redox.stream import Buffer
+from tcpip.errors import TimedOutError
+from tcpip.scheduler import Signal
+
+if TYPE_CHECKING:
+    from pycurl_redox.http1 import HttpConnection
+    from pycurl_redox.message import Request
+    from pycurl_redox.pace import Pace
+
+UPLOAD_PIECE = 256 * 1024
+"""Octets read from the body at once."""
+
+
+class Upload:
+    """The sending side of one exchange: how far the body is."""
+
+    __slots__ = (
+        "_changed",
+        "_error",
+        "_now",
+        "_pace",
+        "_request",
+        "_size",
+        "_untold",
+        "connection",
+        "is_done",
+    )
+
+    def __init__(self, connection: HttpConnection, request: Request) -> None:
+        self.connection = connection
+        self._request = request
+        self._changed = Signal()
+        self._error: Exception | None = None
+        self._untold: Buffer = b""
+        self._pace: Pace | None = None
+        self._size = UPLOAD_PIECE
+        self.is_done = request.body is None
+
+    def hold_to(self, rate: int, now: Callable[[], float]) -> None:
+        """Send no more than so many octets a second."""
+        from pycurl_redox.pace import Pace
+
+        self._pace, self._now = Pace(rate), now
+        self._size = min(UPLOAD_PIECE, self._pace.piece)
+
+    def inline(self) -> list[Buffer]:
+        """Return the first piece, or the whole of a small body, to go out at once."""
+        if self.is_done:
+            return []
+        return self._next_piece()
+
+    def tell(self) -> None:
+        """Count and show the piece that has just been written."""
+        if len(self._untold):
+            self.connection.body_sent += len(self._untold)
+            self.connection.observer.data_out(self._untold)
+            self._untold = b""
+
+    async def run(self, deadline: float | None) -> None:
+        """Send what is left."""
+        stream = self.connection.stream
+        try:
+            while not self.is_done:
+                if self._pace is not None:
+                    await self._pace.wait(self._now(), deadline)
+                await stream.write(self._next_piece(), deadline)
+                self.tell()
+        except Exception as error:  # whatever it is, `finished` raises it where the response is waited for
+            self._error = error
+        finally:
+            self._changed.fire()
+
+    async def finished(self, deadline: float | None) -> None:
+        """Wait for `run`, when the response has come before the body was out."""
+        while not self.is_done and self._error is None:
+            if not await self._changed.wait(deadline):
+                raise TimedOutError("HTTP: the upload")
+        self.raise_error()
+
+    def raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _next_piece(self) -> list[Buffer]:
+        """Read a piece of the body and frame it; sets `is_done` with the last one."""
+        body = self._request.body
+        assert body is not None
+        data = body.read(self._size)
+        if self._pace is not None:
+            self._pace.passed(len(data))
+        ended = not len(data)
+        if not ended and body.length is not None:
+            ended = body.is_at_end
+        pieces: list[Buffer] = []
+        if len(data):
+            self._untold = data
+            pieces = [b"%x\r\n" % len(data), data, b"\r\n"] if self._request.is_chunked else [data]
+        if ended:
+            self.is_done = True
+            if self._request.is_chunked:
+                pieces.append(b"0\r\n\r\n")
+        return pieces
