@@ -304,13 +304,18 @@ class Network:
         assert self.usernet is not None
         usernet = self.usernet
         await self._configured(4, deadline)
-        stream = await connect(
-            self.host,
-            usernet.config.gateway,
-            port,
-            deadline,
-            opened=lambda local: usernet.forward(local, (address, port)),
-        )
+        ports: list[int] = []
+
+        def opened(local: int) -> None:
+            ports.append(local)
+            usernet.forward(local, (address, port))
+
+        try:
+            stream = await connect(self.host, usernet.config.gateway, port, deadline, opened=opened)
+        except BaseException:
+            for local in ports:  # the SYN may not have left, and the rule would wait for another's
+                usernet.take_back(local)
+            raise
         stream.remote = (address, port)
         self._show_host_end(stream, 4)
         return stream

@@ -222,6 +222,10 @@ class UserNetwork:
             del self._forwards[next(iter(self._forwards))]
         self._forwards[local_port] = target
 
+    def take_back(self, local_port: int) -> None:
+        """Forget the rule of a port from which no connection will come after all."""
+        self._forwards.pop(local_port, None)
+
     def host_endpoint(self, local_port: int, family: int) -> Target | None:
         """What a server sees as the other end of the connection from this port of the guest.
 
@@ -250,6 +254,7 @@ class UserNetwork:
             network6=str(config.network6) if config.network6 else None,
             tcp_flows=tuple(flow_info(flow) for flow in flows),
             udp_flows=len(self._udp),
+            forwards=len(self._forwards),
             echo_flows=len(self._echo),
             frames_from_guest=counters.frames_from_guest,
             frames_to_guest=self._link.frames_sent,

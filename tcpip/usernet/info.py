@@ -29,6 +29,8 @@ class UserNetInfo(NamedTuple):
     network6: str | None
     tcp_flows: tuple[FlowInfo, ...]
     udp_flows: int
+    forwards: int
+    """Rules for loopback addresses."""
     echo_flows: int
     frames_from_guest: int
     frames_to_guest: int

@@ -174,3 +174,20 @@ def test_a_nic_that_makes_no_sense_is_named(nic: str) -> None:
 def test_a_tap_that_cannot_be_opened_is_named() -> None:
     with pytest.raises(NetworkError, match="a-name-far-too-long"):
         open_network("tap:a-name-far-too-long")
+
+
+def test_connecting_that_is_cancelled_leaves_nothing_behind(network: Network, echo: int) -> None:
+    assert network.usernet is not None
+
+    async def cancels() -> None:
+        for pause in (0.0, 0.0, 0.0001, 0.001) * 10:
+            task = network.spawn(network.connect(IPV4_LOOPBACK, echo, network.now() + 5))
+            await sleep_until(network.now() + pause)
+            if task.is_done:
+                task.result.abort()
+            task.cancel()
+        await sleep_until(network.now() + 0.05)
+
+    network.run(cancels())
+    info = network.usernet.info()
+    assert info.forwards == len([flow for flow in info.tcp_flows if flow.state != "LINGERING"]) == 0
