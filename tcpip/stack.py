@@ -201,7 +201,7 @@ class Stack:
     # ---- frames out
 
     def frames_to_send(self, now: float) -> Iterator[Frame]:
-        """Lazily what may be sent now; whoever stops asking loses nothing.  One burst may be built already."""
+        """Lazily what may be sent now; whoever stops asking loses nothing.  A burst may be built already."""
         self._now = now
         if not self._started:
             self._start(now)
