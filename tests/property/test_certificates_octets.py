@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.pki import NOW, ca, key, leaf, name
 from tls.certificates import Certificate
-from tls.der import days_since_1970, oid, oid_text, time_text
+from tls.der import DerReader, days_since_1970, oid, oid_text, time_text
 from tls.errors import CertificateError
 from tls.names import canonical_name, matching_name, name_text
 from tls.paths import verify_chain
@@ -62,6 +62,64 @@ def test_certificates_with_octets_changed(der: bytes, data: st.DataObject) -> No
 @given(ANY, st.integers(0, 600), st.binary(max_size=4))
 def test_certificates_cut_and_with_octets_put_in(der: bytes, at: int, octets: bytes) -> None:
     judge(der[:at] + octets + der[at:])
+
+
+def elements_of(der: bytes, start: int, end: int, above: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
+    """Where each element begins that those `above` hold, innermost last: positions of nested headers."""
+    found = []
+    while start < end:
+        size = der[start + 1] & 0x7F if der[start + 1] >= 0x80 else 0
+        content = start + 2 + size
+        stop = content + (int.from_bytes(der[start + 2 : content], "big") if size else der[start + 1])
+        found.append((*above, start))
+        if der[start] & 0x20:
+            found += elements_of(der, content, stop, (*above, start))
+        start = stop
+    return found
+
+
+def replaced(der: bytes, path: tuple[int, ...], content: bytes, tag: int | None = None) -> bytes:
+    """`der` with other content in the element at the end of `path`; the lengths around it are made right."""
+    from tls.names import _element
+
+    reader = DerReader(der, path[-1])
+    old_tag = reader.tag
+    size = len(reader.read_whole(old_tag))
+    element = _element(old_tag if tag is None else tag, content)
+    if len(path) > 1:
+        outer = DerReader(der, path[-2])
+        inside = outer.enter(outer.tag)
+        content = der[inside.position : path[-1]] + element + der[path[-1] + size : inside.end]
+        return replaced(der, path[:-1], content)
+    return element
+
+
+#: What a parser might stumble over: numbers of thousands of digits, nothing, times and names that are none.
+ODD = st.sampled_from(
+    [
+        b"",
+        b"\0",
+        b"\x7f" + bytes(3000),
+        b"\x80" + bytes(3000),
+        b"\xff" * 3000 + b"\x7f",
+        b"\xd8\0\xdc\0",
+        b"*.",
+    ]
+) | st.binary(max_size=20)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    ANY,
+    st.data(),
+    ODD,
+    st.none() | st.sampled_from([2, 3, 4, 5, 6, 0x0C, 0x1C, 0x1E, 0x30, 0x31, 0xA0, 0xA3]),
+)
+def test_certificates_with_an_element_replaced(
+    der: bytes, data: st.DataObject, content: bytes, tag: int | None
+) -> None:
+    path = data.draw(st.sampled_from(elements_of(der, 0, len(der))))
+    judge(replaced(der, path, content, tag))
 
 
 @given(st.integers(0, 2), st.lists(st.integers(0, 2**40), max_size=5), st.integers(0, 39))
