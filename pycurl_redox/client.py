@@ -95,6 +95,7 @@ class Client:
         self._pool = Pool(max_connections)
         self._cookies: CookieJar | None = None
         self._last_url: tuple[str, Url] | None = None
+        self._timed: OperationConfig | None = None  # the settings with the last request's own time-out
         self._fetchers: tuple[OperationConfig, Fetcher] | None = None
         config = self._config = OperationConfig()
         config.connect_timeout = connect_timeout
@@ -281,7 +282,10 @@ class Client:
             self._fetchers = self._config, Fetcher(self.network, self._pool, routing, self._make_tls)
         config, fetcher = self._fetchers
         if timeout is not None and timeout != config.max_time:
-            config = _changed(config, max_time=timeout)
+            timed = self._timed
+            if timed is None or timed.max_time != timeout:
+                timed = self._timed = _changed(config, max_time=timeout)
+            config = timed
         return config, fetcher
 
     def _make_tls(self) -> TlsSettings:
