@@ -489,12 +489,12 @@ def _last_coding(head: Head) -> bytes:
 
 
 def _content_length(head: Head) -> int | None:
-    """RFC 9112 §6.3 item 5, with curl's exit code for what is none."""
-    value = head.header(b"content-length")
-    if value is None:
+    """RFC 9112 §6.3 item 5, with curl's exit code for what is none.  The same length may be told twice."""
+    values = {v.strip() for k, each in head.headers if k == b"content-length" for v in each.split(b",")}
+    if not values:
         return None
-    value = value.partition(b",")[0].strip()
-    if not value[:1].isdigit():
+    value = values.pop()
+    if values or not value[:1].isdigit():
         raise errors.WeirdReplyError("Invalid Content-Length: value")
     digits = value[: len(value) - len(value.lstrip(b"0123456789"))]
     return int(digits) if len(digits) < 20 and int(digits) < 1 << 63 else None

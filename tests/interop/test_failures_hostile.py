@@ -96,6 +96,10 @@ CASES = {
     "a length of less than nothing": Case(
         saying(OK + b"Content-Length: -5\r\n\r\nabc"), 8, "(8) Invalid Content-Length: value",
     ),
+    "two lengths that differ": Case(
+        saying(OK + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabc"), 8,
+        "(8) Invalid Content-Length: value", like_curl=False,
+    ),
     "a header with a NUL": Case(saying(OK + b"X: a\0b\r\n\r\nabc"), 8, "(8) Nul byte in header"),
     "a header without a colon": Case(saying(OK + b"none\r\n\r\nabc"), 8, "(8) Header without colon"),
     "a status that is no number": Case(saying(b"HTTP/1.1 abc OK\r\n\r\nabc"), 1, "(1) "),
