@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+
 from .alerts import Alert
 from .der import (
     BIT_STRING,
@@ -27,7 +30,6 @@ from .names import NO_NAMES, GeneralNames, name_text, read_general_names
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-    from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
     PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
 
@@ -178,8 +180,6 @@ class Certificate:
     def public_key(self) -> PublicKey:
         """The key as `cryptography` has it; CertificateError where the kind is not supported."""
         if self._public_key is None:
-            from cryptography.exceptions import UnsupportedAlgorithm
-
             try:
                 self._public_key = _load_public_key(self._key_info)
             except (ValueError, UnsupportedAlgorithm) as error:  # DerError too
@@ -208,8 +208,6 @@ class Certificate:
 
     def is_signed_by(self, issuer: Certificate) -> bool:
         """Check the signature with the issuer's key; False also for an algorithm not supported."""
-        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
         try:
             _verify(self, issuer)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError, CertificateError):
@@ -438,8 +436,6 @@ def _verify(subject: Certificate, issuer: Certificate) -> None:
         key.verify(subject.signature, subject.tbs, scheme, digest)
 
 
-def _hash(name: str) -> HashAlgorithm:
-    from cryptography.hazmat.primitives import hashes
-
-    algorithm: HashAlgorithm = getattr(hashes, name)()
+def _hash(name: str) -> hashes.HashAlgorithm:
+    algorithm: hashes.HashAlgorithm = getattr(hashes, name)()
     return algorithm

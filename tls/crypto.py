@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, Hash, HashContext
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -39,7 +40,6 @@ from .config import (
 from .errors import PeerMisbehavedError, UsageError
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
@@ -329,7 +329,5 @@ def load_signer(pem: bytes, password: bytes | None = None) -> PrivateKeySigner:
 
 
 def _hash(name: str) -> hashes.HashAlgorithm:
-    from cryptography.hazmat.primitives import hashes
-
     algorithm: hashes.HashAlgorithm = getattr(hashes, name)()
     return algorithm
