@@ -130,6 +130,11 @@ CASES = {
     "interim responses that drip": Case(
         dripping(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), 28, TIMED_OUT, ("-m", "0.6"),
     ),
+    "a body too slow for the user": Case(
+        dripping(OK + b"\r\n", b"y"), 28,
+        "(28) Operation too slow. Less than 1000 bytes/sec transferred the last 1 seconds",
+        ("--speed-limit", "1000", "--speed-time", "1"),
+    ),
 }  # fmt: skip
 
 
