@@ -77,7 +77,11 @@ async def connect(
     proxy = route.proxy
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
     began = network.now()
-    addresses = resolve_rules(host, port) or await _resolve(network, host, route, began, deadline, observer)
+    addresses = resolve_rules(host, port)
+    if addresses:
+        observer.note(f"Hostname {host} was found in DNS cache")
+    else:
+        addresses = await _resolve(network, host, route, began, deadline, observer)
     times.resolved = network.now()
     try:
         endpoint = await dial.dial(network, addresses, port, deadline, observer.note, head_start)

@@ -129,6 +129,8 @@ class Session:
     async def run(self) -> Incoming:
         result = self.transfer.result
         result.began = self.began
+        for text in self.fetcher.routing.load_resolve():
+            self.observer.note(text)
         if self.transfer.body is not None:
             result.to_upload = self.transfer.body.length
         while True:

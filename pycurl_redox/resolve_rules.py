@@ -18,9 +18,15 @@ class ResolveRules:
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
+        self._entries = list(entries)
         self._addresses: dict[tuple[str, int], list[str]] = {}
         self.notes: list[str] = []
-        for entry in entries:
+        self.load()
+
+    def load(self) -> None:
+        """Take the rules, for each transfer anew as curl does: the notes then say that old ones go."""
+        self.notes = []
+        for entry in self._entries:
             if entry.startswith("-"):
                 self._remove(entry)
             else:

@@ -107,15 +107,27 @@ class Routing:
             wanted = AUTH_DIGEST
         return Authenticator(proxy.user or b"", proxy.password or b"", wanted, random_hex)
 
+    def load_resolve(self) -> list[str]:
+        """Take the rules of --resolve, and return what `-v` says of them."""
+        if not self._config.resolve:
+            return []
+        if self._rules is None:
+            from pycurl_redox.resolve_rules import ResolveRules
+
+            self._rules = ResolveRules(self._config.resolve)
+        else:
+            self._rules.load()
+        return self._rules.notes
+
     def fixed_addresses(self, host: str, port: int) -> list[IpAddress] | None:
         """Return what --resolve says of a host and port; None when it says nothing."""
         if not self._config.resolve:
             return None
-        from pycurl_redox.resolve_rules import ResolveRules
         from tcpip.wire.address import IpAddress
 
         if self._rules is None:
-            self._rules = ResolveRules(self._config.resolve)
+            self.load_resolve()
+        assert self._rules is not None
         found = self._rules.addresses(host, port)
         return [IpAddress.parse(text) for text in found] if found else None
 

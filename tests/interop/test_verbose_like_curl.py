@@ -52,15 +52,18 @@ def lines(command: list[str], arguments: list[str]) -> tuple[int, bytes, list[st
         ["-4", "-k", "HTTPS/small"],
         ["-4", "HTTP/small"],
         ["-4", "-s", "-d", "a=b", "HTTP/small"],
+        ["-s", "--resolve", "+a.test:PORT:127.0.0.1", "--resolve", "b.test:PORT:127.0.0.1"]
+        + ["http://a.test:PORT/small", "http://b.test:PORT/small", "http://a.test:PORT/small"],
     ],
     ids=" ".join,
 )
 def test_the_lines_of_v_are_curls(local: Servers, arguments: list[str]) -> None:
     https = local.https.replace("127.0.0.1", "localhost")
+    port = local.http.rpartition(":")[2]
     names = {"CA": local.ca}
     filled = [
         names.get(word, word.replace("HTTPS/", https + "/").replace("HTTP/", local.http + "/"))
-        for word in arguments
+        for word in (word.replace("PORT", port) for word in arguments)
     ]
     assert CURL is not None
     assert lines([sys.executable, "-m", "pycurl_redox"], filled) == lines([CURL], filled)
