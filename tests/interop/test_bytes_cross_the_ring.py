@@ -23,7 +23,7 @@ from tests.fakes.local_servers import body, needs_nginx, nginx
 pytestmark = [pytest.mark.interop, pytest.mark.slow, needs_nginx]
 
 MEGABYTE = body(1 << 20)
-PAGE = body(60_000)
+PAGE = body(1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_each_of_the_first_forty_frames_of_either_direction_may_be_lost(local: S
             with Client(network=network, cacert=local.ca, timeout=60, connect_timeout=30) as client:
                 is_right = client.get(f"{local.https}/page").content == PAGE
             state = network.info()
-            again = state["usernet"]["retransmissions"] + state["counters"]["retransmissions"]
+            again = state["usernet"]["retransmissions"] + state["counters"]["tcp_retransmissions"]
             return is_right, state["usernet"]["frames_lost_on_purpose"], again
         finally:
             network.close()
