@@ -135,7 +135,7 @@ def open_network(
         else:
             from virtio.device.tap import TapBackend
 
-            backend = TapBackend(wanted.name, _random_mac(random_bytes))
+            backend = TapBackend(wanted.name)
         config = VirtioNetConfig(features=spec.ALL_FEATURES & ~wanted.without)
         device = VirtioNet(InProcessTransport(NetDevice(backend)), config)
     except VirtioError as error:
@@ -177,12 +177,6 @@ def _stack_config(wanted: NicSpec) -> StackConfig:
     )
 
 
-def _random_mac(random_bytes: Callable[[int], bytes]) -> bytes:
-    """Make a locally administered address of one station."""
-    octets = random_bytes(6)
-    return bytes((octets[0] & 0xFC | 0x02,)) + octets[1:]
-
-
 class Network:
     """A host on a network, as the client sees it; made by `open_network`."""
 
@@ -222,7 +216,9 @@ class Network:
         return self.host.spawn(coroutine)
 
     def close(self) -> None:
-        """Drop what is open and take the NIC down."""
+        """Drop what is open, give a lease back, and take the NIC down."""
+        if self.usernet is None:
+            self.host.stack.release_lease(self.now())
         self.host.close()
 
     async def connect(self, address: IpAddress, port: int, deadline: float | None) -> TcpStream:

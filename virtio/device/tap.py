@@ -21,6 +21,7 @@ _CLONE_DEVICE = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA
 _TUNSETOFFLOAD = 0x400454D0
 _TUNSETVNETHDRSZ = 0x400454D8
+_SIOCGIFHWADDR = 0x8927
 _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
@@ -39,9 +40,9 @@ class TapBackend:
 
     features = spec.OFFLOADS
 
-    def __init__(self, name: str, mac: bytes) -> None:
+    def __init__(self, name: str, mac: bytes | None = None) -> None:
+        """Open the TAP; without `mac` the guest's is made from the interface's own, the same each time."""
         self.name = name
-        self.mac = mac
         self.dropped_sends = 0
         """Frames the kernel did not take: interface down, or its queue full."""
         self.last_error = 0
@@ -51,6 +52,7 @@ class TapBackend:
         try:
             fcntl.ioctl(self._fd, _TUNSETVNETHDRSZ, struct.pack("i", _HEADER_SIZE))
             self.mtu = _read_mtu(name)
+            self.mac = _neighbour_of(_read_mac(self._fd)) if mac is None else mac
         except OSError as error:
             os.close(self._fd)
             raise _explain(name, error) from error
@@ -104,8 +106,10 @@ class TapBackend:
                 length = os.readv(fd, (header, *room)) - _HEADER_SIZE
             except BlockingIOError:
                 return
-            except OSError as error:  # the interface went down or away: nothing arrives
-                self.last_error = error.errno or 0
+            except OSError as error:
+                if error.errno == errno.EBADFD:  # it will never come back
+                    raise _explain(self.name, error) from error
+                self.last_error = error.errno or 0  # the interface is down: nothing arrives
                 return
             if length > 0:
                 port.rx_done(length, spec.NET_HEADER.unpack_from(header))
@@ -147,6 +151,17 @@ def _read_mtu(name: str) -> int:
         return 1500  # no sysfs, or that of another namespace
 
 
+def _read_mac(fd: int) -> bytes:
+    """The address of the kernel's side."""
+    answer = fcntl.ioctl(fd, _SIOCGIFHWADDR, bytes(40))
+    return answer[18:24]
+
+
+def _neighbour_of(mac: bytes) -> bytes:
+    """Another address of one station, locally administered (IEEE 802, section 8.4)."""
+    return bytes((mac[0] & 0xFC | 0x02,)) + mac[1:5] + bytes((mac[5] ^ 0x80,))
+
+
 def _explain(name: str, error: OSError) -> TransportError:
     """Say which TAP, why not, and what the user can do."""
     number = error.errno or 0
@@ -162,6 +177,8 @@ _WHY = {
     errno.EBUSY: "in use by another process",
     errno.EINVAL: "exists and is no TAP, or was made with other flags; "
     "remove it and make it again: 'ip tuntap add {name} mode tap user $USER vnet_hdr'",
+    errno.EBADFD: "the interface was deleted; make it again: "
+    "'ip tuntap add {name} mode tap user $USER vnet_hdr'",
     errno.ENXIO: "the kernel has no TUN/TAP driver",
     errno.ENODEV: "the kernel has no TUN/TAP driver",
 }
