@@ -23,7 +23,7 @@ from tests.fakes.local_servers import body, needs_nginx, nginx
 pytestmark = [pytest.mark.interop, pytest.mark.slow, needs_nginx]
 
 MEGABYTE = body(1 << 20)
-PAGE = body(1_000_000)
+PAGE = body(60_000)
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,10 @@ def test_each_of_the_first_forty_frames_of_either_direction_may_be_lost(local: S
     def fetch(lost: tuple[str, int]) -> tuple[bool, int, int]:
         direction, number = lost
         impair = ImpairConfig()._replace(**{direction: Impairment(drop=(number,))})
-        network = open_network("user", impair=impair)
+        network = open_network("user,without=segmentation", impair=impair)  # small frames, and many
         try:
             with Client(network=network, cacert=local.ca, timeout=60, connect_timeout=30) as client:
-                is_right = client.get(f"{local.https}/page").content == PAGE
+                is_right = all(client.get(f"{local.https}/page").content == PAGE for _ in range(20))
             state = network.info()
             again = state["usernet"]["retransmissions"] + state["counters"]["tcp_retransmissions"]
             return is_right, state["usernet"]["frames_lost_on_purpose"], again
@@ -90,9 +90,9 @@ def test_each_of_the_first_forty_frames_of_either_direction_may_be_lost(local: S
         outcomes = dict(zip(LOST, pool.map(fetch, LOST), strict=True))
     wrong = [lost for lost, (is_right, _, _) in outcomes.items() if not is_right]
     assert wrong == []
-    hit = {lost: again for lost, (_, dropped, again) in outcomes.items() if dropped}
-    assert len(hit) >= 30, "the fetch was too short to lose anything of"
-    assert sum(hit.values()) >= len(hit) // 2, "what is lost is sent again, and counted"
+    assert [lost for lost, (_, dropped, _) in outcomes.items() if not dropped] == [], "too short a fetch"
+    sent_again = sum(again > 0 for _, _, again in outcomes.values())
+    assert sent_again >= 40, "data that is lost is sent again, and counted; a lost ACK needs nothing"
 
 
 def test_a_device_that_delivers_nothing_ends_with_exit_28(local: Servers) -> None:
