@@ -223,17 +223,15 @@ class Network:
 
     async def connect(self, address: IpAddress, port: int, deadline: float | None) -> TcpStream:
         """Open a TCP connection; a `StackError` says why not."""
-        host = self.host
-        if not address.is_loopback or host.stack.is_listening(port):
-            if not address.is_loopback:
-                await self._configured(address.version, deadline)
-            stream = await connect(host, address, port, deadline)
-            if self.usernet is not None and not address.is_loopback:
-                self._show_host_end(stream, address.version)
-            return stream
-        if self.usernet is None:
-            return await connect(host, address, port, deadline)
-        return await self._connect_to_own_machine(address, port, deadline)
+        host, is_own = self.host, address.is_loopback or address.is_unspecified  # 0.0.0.0, as Linux takes it
+        if is_own and self.usernet is not None and not host.stack.is_listening(port):
+            return await self._connect_to_own_machine(address, port, deadline)
+        if not is_own:
+            await self._configured(address.version, deadline)
+        stream = await connect(host, address, port, deadline)
+        if self.usernet is not None and not is_own:
+            self._show_host_end(stream, address.version)
+        return stream
 
     async def resolve(self, name: str, family: int, deadline: float | None) -> list[IpAddress]:
         """Find the addresses of a name, IPv6 first; family 0, 4 or 6; `ResolveError`."""
@@ -280,7 +278,9 @@ class Network:
         if self._resolver is None:
             from pycurl_redox.resolver import NameResolver
 
-            self._resolver = NameResolver(self.host, self._random_bytes)
+            # both addresses of the user-mode network's DNS are one relay: asking both would double the wait
+            most = None if self.usernet is None else 1
+            self._resolver = NameResolver(self.host, self._random_bytes, most)
         return self._resolver
 
     async def _configured(self, version: int, deadline: float | None) -> None:

@@ -28,8 +28,11 @@ MAX_FILE = 4 << 20
 class NameResolver:
     """The resolver of one network, with its cache."""
 
-    def __init__(self, host: Host, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, host: Host, random_bytes: Callable[[int], bytes], max_servers: int | None = None
+    ) -> None:
         self._host = host
+        self._max_servers = max_servers
         self._random_bytes = random_bytes
         self._cache = Cache()
         self._hosts = parse_hosts(_read(HOSTS_FILE))
@@ -42,7 +45,7 @@ class NameResolver:
             return list(known)
         from tcpip.lookup import lookup
 
-        servers = self._host.stack.dns_servers()
+        servers = self._host.stack.dns_servers()[: self._max_servers]
         if not servers:
             raise ResolveError(f"DNS: {name}: no resolver came by DHCP or router advertisement")
         settings = self._settings

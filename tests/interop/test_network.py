@@ -13,7 +13,7 @@ from pycurl_redox.network import Network, NetworkError, NicSpec, open_network
 from tcpip.errors import ConnectRefusedError, NameNotFoundError, TimedOutError
 from tcpip.scheduler import CancelledError, sleep_until
 from tcpip.usernet.impair import ImpairConfig, Impairment
-from tcpip.wire.address import IPV4_LOOPBACK, IPV6_LOOPBACK, IpAddress
+from tcpip.wire.address import IPV4_ANY, IPV4_LOOPBACK, IPV6_LOOPBACK, IpAddress
 
 pytestmark = pytest.mark.interop
 
@@ -69,7 +69,7 @@ async def exchange(network: Network, address: IpAddress, port: int, data: bytes)
     return bytes(got.partition(b"\n")[2]), stream.local[1]
 
 
-@pytest.mark.parametrize("address", [IPV4_LOOPBACK, IPV6_LOOPBACK], ids=str)
+@pytest.mark.parametrize("address", [IPV4_LOOPBACK, IPV6_LOOPBACK, IPV4_ANY], ids=str)
 def test_a_loopback_address_is_the_users_machine(network: Network, echo: int, address: IpAddress) -> None:
     data = bytes(range(256)) * 1000
     assert network.run(exchange(network, address, echo, data))[0] == data
