@@ -30,6 +30,7 @@ from pycurl_redox.stream import Buffer
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
 from pycurl_redox.url import Url, parse_url, quote
+from tcpip.errors import StackError
 
 if TYPE_CHECKING:
     from pycurl_redox.cookies import CookieJar
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from pycurl_redox.tls_settings import TlsSettings
 
 T = TypeVar("T")
-Data = Buffer | str | BinaryIO | Iterable[Buffer] | Mapping[str, str] | None
+Fields = Mapping[str, Any]
+"""Names and values of a form or a query; a list is a field for each, None is none."""
+Data = Buffer | str | BinaryIO | Iterable[Buffer] | Fields | None
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
@@ -46,6 +49,8 @@ MAX_CONNECTIONS = 100
 """Transfers of `map` that are on their way at once."""
 MAX_CONTENT = 4 << 30
 """Octets of a body that is returned whole; longer ones are read with `stream`."""
+
+CLOSED = "this client is closed"
 
 REQUEST_OPTIONS = ("params", "headers", "data", "json", "timeout")
 
@@ -56,7 +61,8 @@ class Client:
     """Connections, cookies and settings for many requests.
 
     `connect_timeout` bounds name, TCP and TLS together, `read_timeout` each
-    wait for octets, `timeout` the whole of a request; None is no bound.
+    wait for octets, `timeout` the whole of a request: more than 0 seconds;
+    None is no bound.
     `verify` False accepts any certificate; `cacert` names a file to trust.
     `background` lets a thread of the network look after idle connections.
 
@@ -84,9 +90,12 @@ class Client:
         max_connections: int = MAX_CONNECTIONS,
         background: bool = True,
     ) -> None:
+        for seconds in (connect_timeout, read_timeout, timeout):
+            _check_timeout(seconds)
         self._owns_network = network is None
         self._network = network
         self._opening = threading.Lock()
+        self._is_closed = False
         self._nic = nic
         self._background = background
         self.read_timeout = read_timeout
@@ -117,9 +126,11 @@ class Client:
         """Send a request and return the response with its body; `FetchError` when there is none.
 
         `params`, `headers`, `data` (octets, text, a form as a mapping, a file
-        or an iterable of octets), `json`, `timeout`.
+        or an iterable of octets), `json`, `timeout`.  In `params` and in a
+        form a list is a field for each of its values, and None is left out.
+        What an iterable raises ends the request and comes out of it.
         """
-        return self.network.run(self.request_async(method, url, **options))
+        return self._run(self.request_async(method, url, **options))
 
     def get(self, url: str, **options: Any) -> Response:
         return self.request("GET", url, **options)
@@ -141,7 +152,7 @@ class Client:
 
     def stream(self, method: str, url: str, **options: Any) -> StreamedResponse:
         """Send a request and return the response as soon as its head is in; use it in a `with`."""
-        return self.network.run(self.stream_async(method, url, **options))
+        return self._run(self.stream_async(method, url, **options))
 
     # ---- many requests
 
@@ -170,10 +181,10 @@ class Client:
         try:
             while (more := list(islice(left, ahead.room))) or len(ahead):
                 requests = (self.request_async("GET", url, **options) for url in more)
-                yield network.run(ahead.take(map(settled, requests) if return_exceptions else requests))
+                yield self._run(ahead.take(map(settled, requests) if return_exceptions else requests))
         finally:
-            if len(ahead):
-                network.run(ahead.cancel())
+            if len(ahead) and not self._is_closed:
+                self._run(ahead.cancel())
 
     @overload
     def gather(
@@ -193,9 +204,7 @@ class Client:
         """
         from pycurl_redox import many
 
-        return self.network.run(
-            many.gather(self.network, list(coroutines), self.max_connections, return_exceptions)
-        )
+        return self._run(many.gather(self.network, list(coroutines), self.max_connections, return_exceptions))
 
     # ---- coroutines
 
@@ -225,12 +234,13 @@ class Client:
         method: str,
         url: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Fields | None = None,
         headers: Mapping[str, str] | None = None,
         data: Data = None,
         json: Any = None,
         timeout: float | None = None,
     ) -> tuple[Incoming, Response]:
+        _check_timeout(timeout)
         config, fetcher = self._settings(timeout)
         parsed = self._parsed(url)
         if params:
@@ -267,14 +277,31 @@ class Client:
     def network(self) -> NetworkLike:
         """Brought up by the first request, unless it was given."""
         network = self._network
-        if network is not None:
+        if network is not None and not self._is_closed:
             return network
         with self._opening:
+            if self._is_closed:
+                raise errors.UsageError(CLOSED)
             if self._network is None:
                 from pycurl_redox.network import open_network
 
                 self._network = open_network(self._nic, background=self._background)
             return self._network
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the network; `AbortedError` when `close`, in another thread, ends it."""
+        try:
+            network = self.network
+        except BaseException:
+            coroutine.close()
+            raise
+        try:
+            return network.run(coroutine)
+        except (
+            StackError
+        ) as error:  # those of a connection are `FetchError`s by now: it is the network itself
+            why = "the client was closed meanwhile" if self._is_closed else str(error)
+            raise errors.AbortedError(why) from error
 
     def _settings(self, timeout: float | None) -> tuple[OperationConfig, Fetcher]:
         if self._fetchers is None:
@@ -301,13 +328,17 @@ class Client:
         return self._cookies
 
     def close(self) -> None:
-        """End the connections in order; and the network, if it is ours."""
+        """End the connections in order, and the network, if it is ours.
+
+        What other threads still wait for ends in `AbortedError`; whatever is
+        asked of a closed client, in `UsageError`.
+        """
         with self._opening:
             network, fetchers = self._network, self._fetchers
+            self._is_closed = True
+            self._network = self._fetchers = None
             if network is None:
                 return
-            if self._owns_network:
-                self._network = self._fetchers = None
         try:
             if fetchers is not None:
                 network.run(fetchers[1].close())
@@ -325,11 +356,12 @@ class Client:
 
 
 class StreamedResponse:
-    """A response whose body is read piece by piece."""
+    """A response whose body is read piece by piece, by one reader at a time."""
 
     def __init__(self, client: Client, response: Response, incoming: Incoming) -> None:
         self._client = client
         self._incoming = incoming
+        self._is_reading = False
         self.response = response
         self.status = response.status
         self.headers = response.headers
@@ -337,20 +369,41 @@ class StreamedResponse:
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Go through the body as it arrives."""
-        run = self._client.network.run
-        while len(chunk := run(self._incoming.read())):
-            yield bytes(chunk)
+        run = self._client._run
+        while chunk := run(self._next_piece()):
+            yield chunk
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.iter_bytes()
 
     async def read_async(self) -> Buffer:
         """Return the next piece, empty at the end; good until the next call."""
-        return await self._incoming.read()
+        if self._is_reading:
+            raise errors.UsageError("this response is being read already")
+        self._is_reading = True
+        try:
+            return await self._incoming.read()
+        finally:
+            self._is_reading = False
+
+    async def _next_piece(self) -> bytes:
+        """Copied before anybody else may ask for the next one."""
+        return bytes(await self.read_async())
 
     def read(self) -> bytes:
         """Return all that is left."""
         return b"".join(self.iter_bytes())
 
     def close(self) -> None:
-        """Leave the rest unread; the connection is given up with it."""
+        """Leave the rest unread; the connection is given up with it, and a read of another thread ends."""
+        if self._incoming.is_finished:
+            return
+        try:
+            self._client._run(self._close())
+        except errors.FetchError:  # with its client everything else is closed as well
+            pass
+
+    async def _close(self) -> None:
         self._incoming.close()
 
     def __enter__(self) -> Self:
@@ -362,8 +415,15 @@ class StreamedResponse:
         self.close()
 
 
+def _check_timeout(seconds: float | None) -> None:
+    if seconds is not None and not seconds > 0:
+        raise errors.UsageError(f"a time-out of {seconds} seconds: None is no bound")
+
+
 def _body(data: Data, json: Any, length: str | None) -> tuple[Body | None, str | None]:
     if json is not None:
+        if data is not None:
+            raise errors.UsageError("data and json: a request has one body")
         import json as json_module
 
         return BytesBody(json_module.dumps(json).encode()), "application/json"
@@ -374,8 +434,7 @@ def _body(data: Data, json: Any, length: str | None) -> tuple[Body | None, str |
     if isinstance(data, bytes | bytearray | memoryview):
         return BytesBody(data), None
     if isinstance(data, Mapping):
-        form = "&".join(f"{quote(k.encode())}={quote(str(v).encode())}" for k, v in data.items())
-        return BytesBody(form.encode()), "application/x-www-form-urlencoded"
+        return BytesBody(_encoded(data).encode()), "application/x-www-form-urlencoded"
     if hasattr(data, "fileno") and hasattr(data, "read"):
         return _file_body(data), None
     return IterableBody(data, int(length) if length is not None else None), None
@@ -390,8 +449,22 @@ def _file_body(file: Any) -> FileBody:
         return FileBody(file, None)
 
 
-def _with_query(url: Url, params: Mapping[str, str]) -> Url:
-    added = "&".join(f"{quote(k.encode())}={quote(str(v).encode())}" for k, v in params.items())
+def _encoded(fields: Fields) -> str:
+    pairs = []
+    for name, value in fields.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs += [f"{_quoted(name)}={_quoted(each)}" for each in values if each is not None]
+    return "&".join(pairs)
+
+
+def _quoted(value: Any) -> str:
+    return quote(value if isinstance(value, bytes) else str(value).encode())
+
+
+def _with_query(url: Url, params: Fields) -> Url:
+    added = _encoded(params)
+    if not added:
+        return url
     return url._replace(query=f"{url.query}&{added}" if url.query else added)
 
 

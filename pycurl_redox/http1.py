@@ -122,6 +122,9 @@ class HttpConnection:
         try:
             if head is None:
                 head = await self._read_final_head(machine, request, policy, deadline, upload)
+        except Exception:
+            upload.raise_body_error()
+            raise
         finally:
             if task is not None and not task.is_done:
                 task.cancel()

@@ -30,7 +30,8 @@ class Incoming:
         self._decoder: Decoder | None = None
         self._decoded: Iterator[Buffer] = iter(())
         self._is_ignored = False
-        self._is_finished = False
+        self.is_finished = False
+        """All is read, or the rest given up."""
         self._pace: Pace | None = None
         self._held: Buffer = b""  # read, and held back by the pace
         self.head = response.head
@@ -43,14 +44,14 @@ class Incoming:
         config, head, result = self._session.transfer.config, self.head, self.result
         start = self._session.transfer.resume_from
         result.expected = self._response.content_length
+        if start and head.status == 416 and self._session.transfer.method == "GET":
+            self._is_ignored = True  # nothing is missing: what the server says to it is no part of the file
         if b"*" in (head.header(b"content-range") or b""):
             start = 0  # the server has said how long it is: no longer a resume, as curl has it
         if config.fail and head.status >= 400 and not (start and head.status == 416):
             raise errors.http_returned(head.status)
-        if start and self._session.transfer.method == "GET":
-            if head.status == 416:
-                self._is_ignored = True
-            elif _range_start(head) != start and result.expected == start:
+        if start and self._session.transfer.method == "GET" and not self._is_ignored:
+            if _range_start(head) != start and result.expected == start:
                 self._session.observer.note("The entire document is already downloaded")
                 self._response.is_complete = True
                 self._connection.is_reusable = False
@@ -70,7 +71,7 @@ class Incoming:
 
     async def read(self) -> Buffer:
         """Return the next octets, decoded, empty at the end; a view is good until the next call."""
-        if self._is_finished:
+        if self.is_finished:
             return b""
         session = self._session
         try:
@@ -96,7 +97,7 @@ class Incoming:
                     return data
                 self._decoded = self._decoder.decode(data)
         except BaseException as error:
-            self._is_finished = True
+            self.is_finished = True
             session.observer.transfer_ended()
             session.drop(self._connection)
             session.mark("total")
@@ -115,13 +116,13 @@ class Incoming:
 
     def close(self) -> None:
         """Give up the rest of the body, and the connection with it."""
-        if not self._is_finished:
-            self._is_finished = True
+        if not self.is_finished:
+            self.is_finished = True
             self._session.drop(self._connection)
             self._session.mark("total")
 
     async def _finish(self) -> None:
-        self._is_finished = True
+        self.is_finished = True
         session, connection = self._session, self._connection
         session.mark("total")
         session.observer.transfer_ended()

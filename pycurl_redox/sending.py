@@ -22,6 +22,7 @@ class Upload:
     """The sending side of one exchange: how far the body is."""
 
     __slots__ = (
+        "_body_error",
         "_changed",
         "_error",
         "_now",
@@ -38,6 +39,7 @@ class Upload:
         self._request = request
         self._changed = Signal()
         self._error: Exception | None = None
+        self._body_error: Exception | None = None
         self._untold: Buffer = b""
         self._pace: Pace | None = None
         self._size = UPLOAD_PIECE
@@ -74,6 +76,8 @@ class Upload:
                 self.tell()
         except Exception as error:  # whatever it is, `finished` raises it where the response is waited for
             self._error = error
+            if self._body_error is not None:
+                stream.abort()  # half a request gets no answer: whoever waits for one is woken
         finally:
             self._changed.fire()
 
@@ -88,11 +92,24 @@ class Upload:
         if self._error is not None:
             raise self._error
 
+    def raise_body_error(self) -> None:
+        """Raise what the body's own source has raised: it goes before what came of it on the connection."""
+        if self._body_error is not None:
+            raise self._body_error
+
+    def _read_body(self, size: int) -> Buffer:
+        assert self._request.body is not None
+        try:
+            return self._request.body.read(size)
+        except Exception as error:
+            self._body_error = error
+            raise
+
     def _next_piece(self) -> list[Buffer]:
         """Read a piece of the body and frame it; sets `is_done` with the last one."""
         body = self._request.body
         assert body is not None
-        data = body.read(self._size)
+        data = self._read_body(self._size)
         if self._pace is not None:
             self._pace.passed(len(data))
         ended = not len(data)

@@ -226,3 +226,62 @@ def test_a_file_is_sent_from_where_it_stands(tmp_path: object) -> None:
         client.put("http://a.test/", data=file)
     assert bytes(network.streams[0].sent).endswith(b"Content-Length: 6\r\n\r\n456789")
     assert io.SEEK_SET == 0
+
+
+def test_lists_are_fields_of_their_own_and_none_is_no_field() -> None:
+    client, network = client_on([reply()])
+    fields = {"a": [1, "x y"], "n": None, "b": (b"\xff", None), "c": 2}
+    client.post("http://a.test/?q", params=fields, data=fields)
+    head, _, body = bytes(network.streams[0].sent).partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /?q&a=1&a=x%20y&b=%FF&c=2 HTTP/1.1\r\n")
+    assert body == b"a=1&a=x%20y&b=%FF&c=2"
+
+
+@pytest.mark.parametrize("params", [{}, {"n": None}, {"n": []}])
+def test_parameters_that_come_to_nothing_leave_the_url_alone(params: dict[str, object]) -> None:
+    client, network = client_on([reply()])
+    client.get("http://a.test/x", params=params)
+    assert bytes(network.streams[0].sent).startswith(b"GET /x HTTP/1.1\r\n")
+
+
+def test_a_request_has_one_body() -> None:
+    client, network = client_on()
+    with pytest.raises(errors.UsageError, match="data and json"):
+        client.post("http://a.test/", data=b"", json={})
+    assert not network.streams
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_a_time_out_is_more_than_nothing(seconds: float) -> None:
+    client, network = client_on()
+    with pytest.raises(errors.UsageError, match="time-out"):
+        client.get("http://a.test/", timeout=seconds)
+    for name in ("timeout", "connect_timeout", "read_timeout"):
+        with pytest.raises(errors.UsageError, match="time-out"):
+            client_on(**{name: seconds})  # type: ignore[arg-type]
+    assert not network.streams
+
+
+def test_a_streamed_response_is_an_iterable_of_its_pieces() -> None:
+    client, _ = client_on([b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab", b"cd", b"ef"])
+    with client.stream("GET", "http://a.test/") as response:
+        assert list(response) == [b"ab", b"cd", b"ef"]
+        assert list(response) == []
+
+
+def test_a_closed_client_says_so_at_once_and_leaves_the_network_it_was_given() -> None:
+    client, network = client_on([reply()], [reply()])
+    client.get("http://a.test/")
+    client.close()
+    for ask in (client.get, lambda url: next(client.map([url])), lambda url: client.stream("GET", url)):
+        with pytest.raises(errors.UsageError, match="this client is closed"):
+            ask("http://a.test/")
+    assert len(network.streams) == 1 and not network.is_closed
+
+
+def test_a_streamed_response_may_be_closed_after_its_client() -> None:
+    client, _ = client_on([b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab"])
+    with client.stream("GET", "http://a.test/") as response:
+        client.close()
+        with pytest.raises(errors.UsageError, match="this client is closed"):
+            response.read()
