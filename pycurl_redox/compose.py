@@ -205,7 +205,7 @@ def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> N
 def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders, trusted: bool) -> None:
     if "cookie" in custom and trusted:
         return
-    typed = "; ".join(transfer.config.cookies) if trusted else ""
+    typed = ";".join(transfer.config.cookies) if trusted else ""
     if transfer.cookies is None:
         value = encode_text(typed)
     else:

@@ -159,7 +159,7 @@ class Routing:
         if noproxy.is_exempt(url.host, exempt):
             return None
         proxy = parse_proxy(text, config.proxy_http10)
-        if config.proxy_user is not None:
+        if config.proxy_user is not None and proxy.user is None:  # the URL's own wins, as in curl 7.88
             user, password = _split(encode_text(config.proxy_user))
             proxy = proxy._replace(user=user, password=password)
         return proxy
@@ -192,9 +192,7 @@ class Routing:
                     file.read(), host, user.decode("utf-8", "surrogateescape") if user else None
                 )
         except OSError:
-            if config.netrc_file is not None:
-                raise errors.ReadFailedError(".netrc file missing") from None
-            return None
+            return None  # also where --netrc-file names it, as in curl 7.88
         if found is None or (found.user is None and found.password is None):
             return None
         return encode_text(found.user or ""), encode_text(found.password or "")
