@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from pycurl_redox import errors
 from pycurl_redox.commands import INTERRUPTED
@@ -82,7 +82,12 @@ def _open_stderr(path: str | None) -> TextIO:
     if path == "-":
         return sys.stdout
     try:
-        return open(path, "w", encoding="utf-8", errors="surrogateescape")
+        import io
+
+        from pycurl_redox.output import open_deaf
+
+        file = io.BufferedWriter(cast(io.RawIOBase, open_deaf(path, "w")))
+        return io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", line_buffering=True)
     except OSError:
         from pycurl_redox.messages import warning
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from pycurl_redox import errors, messages
+from pycurl_redox.output import open_deaf
 from pycurl_redox.pool import Pool
 from pycurl_redox.routing import Routing
 from tcpip.clock import wall_clock
@@ -100,14 +101,14 @@ class Command:
         """None, of -v, and "%" are stderr, "-" is stdout."""
         if path is None or path == "%":
             return cast(BinaryIO, getattr(self.stderr, "buffer", sys.stderr.buffer))
-        if path == "-":
-            return sys.stdout.buffer
         try:
-            self._trace_file = open(path, "wb")  # noqa: SIM115 - closed in `close`
+            file = open_deaf(path, "w")
         except OSError:
             self.warn(f"Failed to create/open output {path}")
             return sys.stderr.buffer
-        return self._trace_file
+        if path != "-":
+            self._trace_file = file
+        return file
 
     def load_cookies(self, path: str, junk_session_cookies: bool) -> None:
         """Take the cookies of a file; one that cannot be read is none."""
@@ -152,11 +153,12 @@ class Command:
                 self.stderr.write(piece.octets.decode("utf-8", "surrogateescape"))
                 self.stderr.flush()
             elif piece.stream == "stdout":
-                sys.stdout.buffer.write(piece.octets)
-                sys.stdout.buffer.flush()
+                stdout = open_deaf("-", "w")
+                stdout.write(piece.octets)
+                stdout.flush()
             else:
                 appends = piece.stream.startswith(">>")
-                with open(piece.stream.lstrip(">"), "ab" if appends else "wb") as file:
+                with open_deaf(piece.stream.lstrip(">"), "a" if appends else "w") as file:
                     file.write(piece.octets)
 
     def write_stderr(self, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pycurl_redox import errors
 from pycurl_redox.stream import Buffer
@@ -103,6 +103,18 @@ class FileNotOpenError(errors.WriteFailedError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__("Failure writing output to destination")
         self.warning = f"Failed to open the file {path}: {reason}"
+
+
+def open_deaf(path: str, mode: str) -> BinaryIO:
+    """Open a file for what goes beside the body, "-" for stdout: a full one ends no transfer."""
+    from pycurl_redox.own_process import DeafFile
+
+    if path != "-":
+        return cast(BinaryIO, DeafFile(path, mode))
+    try:
+        return cast(BinaryIO, DeafFile(sys.stdout.fileno(), "w", closefd=False))
+    except (OSError, ValueError):
+        return sys.stdout.buffer
 
 
 def _stdout() -> BinaryIO:
