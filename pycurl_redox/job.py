@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from pycurl_redox import errors
 from pycurl_redox.compose import FORM_URLENCODED
 from pycurl_redox.method import method_note, settle_method
-from pycurl_redox.output import FileNotOpenError, Output
+from pycurl_redox.output import FileNotOpenError, Output, open_deaf
 from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
@@ -149,7 +149,7 @@ class Job:
         if path is None:
             return
         try:
-            self._etag_file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed in _clean_up
+            self._etag_file = open_deaf(path, "a")
         except OSError:
             self.command.warn(f'Failed creating file for saving etags: "{path}". Skip this transfer')
             raise SkippedError from None
@@ -157,7 +157,8 @@ class Job:
     def _see_head(self, head: Head) -> None:
         """Take from a head what names files: --etag-save and -J."""
         if self._etag_file is not None and (etag := head.header(b"etag")):
-            self._etag_file.truncate(0)
+            if self.config.etag_save and os.path.isfile(self.config.etag_save):
+                self._etag_file.truncate(0)
             self._etag_file.write(etag + b"\n")
         if self.config.remote_header_name and self._node.remote_name:
             name = file_name_of(head.header(b"content-disposition") or b"")
@@ -215,11 +216,9 @@ class Job:
         path = self.config.dump_header
         if path is None:
             return None
-        if path == "-":
-            return open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
         try:
             begun, self.setup.dump_has_begun = self.setup.dump_has_begun, True
-            return open(path, "ab", buffering=0) if begun else open(path, "wb", buffering=0)
+            return open_deaf(path, "a" if begun else "w")
         except OSError:
             raise errors.WriteFailedError(f"Failed to open {path}") from None
 
@@ -274,6 +273,7 @@ class Job:
             self.setup.fetcher.network.now,
             bar=config.progress_bar,
             start=transfer.resume_from,
+            is_first=not transfer.result.retries,
         )
 
     async def _transfer(self, transfer: Transfer) -> errors.FetchError | None:
@@ -362,6 +362,8 @@ class Job:
         left = self.retries_left
         plural = "" if wait == 1 else "s"
         retries = "retry" if left + 1 == 1 else "retries"
+        if error is not None:
+            self.command.complain(error)
         self.command.warn(
             f"Problem: {problem}. Will retry in {wait:.0f} second{plural}. {left + 1} {retries} left."
         )

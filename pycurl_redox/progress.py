@@ -18,12 +18,13 @@ class Meter:
     """curl's meter: one line that is drawn over and over.
 
     `now` are seconds of any clock that does not go back; sizes are None until they are known.
+    The head is drawn once: a retry goes on below it.
     """
 
-    def __init__(self, start: float, *, resume_from: int = 0) -> None:
+    def __init__(self, start: float, *, resume_from: int = 0, has_head: bool = True) -> None:
         self._start = start
         self._resume_from = resume_from
-        self._head_is_out = False
+        self._head_is_out = not has_head
         self._last_second: int | None = None
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SPAN)
         self._current = 0

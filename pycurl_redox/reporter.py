@@ -125,7 +125,13 @@ class ProgressLine:
     """Draws the meter or the bar of one transfer on stderr, from its figures."""
 
     def __init__(
-        self, write: Callable[[str], object], now: Callable[[], float], *, bar: bool, start: int
+        self,
+        write: Callable[[str], object],
+        now: Callable[[], float],
+        *,
+        bar: bool,
+        start: int,
+        is_first: bool = True,
     ) -> None:
         from pycurl_redox import progress
 
@@ -136,7 +142,7 @@ class ProgressLine:
         if bar:
             self._bar = progress.Bar(_columns(), resume_from=start)
         else:
-            self._meter = progress.Meter(now(), resume_from=start)
+            self._meter = progress.Meter(now(), resume_from=start, has_head=is_first)
 
     async def run(self, result: Result) -> None:
         """Draw now and then, until cancelled."""
