@@ -108,10 +108,12 @@ async def _resolve(
 ) -> list[IpAddress]:
     try:
         literal = IpAddress.parse(host.partition("%")[0])
-        if route.family in (0, literal.version):
-            return [literal]
     except ValueError:
         pass
+    else:
+        if route.family in (0, literal.version):
+            return [literal]
+        raise errors.ConnectFailedError()  # of the other family than the one asked for
     refused = errors.proxy_resolve_failed if route.proxy else errors.resolve_failed
     try:
         addresses = await network.resolve(host, route.family, deadline)

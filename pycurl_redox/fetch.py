@@ -155,15 +155,12 @@ class Session:
             result.method = request.method.decode("latin-1")
             try:
                 response = await self._exchange(connection, request)
-            except (errors.EmptyReplyError, PeerResetError) as error:
+            except BaseException as error:
+                if is_fresh or not isinstance(error, errors.EmptyReplyError | PeerResetError):
+                    raise self.ended(connection, error) from error
                 self.drop(connection)
-                if is_fresh:
-                    raise self._translated(error) from error
                 self.observer.note("Connection died, retrying a fresh connect (retry count: 1)")
                 self._rewind()
-            except BaseException as error:
-                self.drop(connection)
-                raise self._translated(error) from error
             else:
                 return connection, response
 
@@ -290,12 +287,7 @@ class Session:
                 )
                 self.mark("app_connect")
         except BaseException as error:
-            failure = self._translated(error)
-            if isinstance(failure, errors.CertificateRefusedError):
-                self.observer.note(str(failure).partition("\n")[0])
-            self.observer.transfer_ended()
-            self.drop(connection)
-            raise failure from error
+            raise self.ended(connection, error) from error
         return connection
 
     async def _tunnel(self, connection: Connection, route: Route, deadline: float) -> Connection:
@@ -315,9 +307,13 @@ class Session:
                 response = await connection.exchange(
                     request, Policy(), deadline, self.network.now, self.network.spawn
                 )
+            except errors.EmptyReplyError as error:
+                raise errors.ReceiveFailedError("Proxy CONNECT aborted") from error
             finally:
                 self.observer.is_tunnel = False
             head = response.head
+            if not head.is_whole:
+                raise errors.ReceiveFailedError("Proxy CONNECT aborted")
             result.connect_status = head.status
             if 200 <= head.status < 300:
                 self.observer.note("CONNECT phase completed")
@@ -330,7 +326,6 @@ class Session:
             await response.drain(deadline, DRAIN_LIMIT)
             if not connection.is_reusable:
                 connection = await self._again(connection, route, deadline)
-        self.observer.note(f"CONNECT tunnel failed, response {head.status}")
         raise errors.ReceiveFailedError(f"CONNECT tunnel failed, response {head.status}")
 
     async def _again(self, connection: Connection, route: Route, deadline: float) -> Connection:
@@ -441,9 +436,8 @@ class Session:
         incoming = Incoming(self, connection, response)
         try:
             incoming.check_head()
-        except BaseException:
-            self.drop(connection)
-            raise
+        except BaseException as error:
+            raise self.ended(connection, error) from error
         return incoming
 
     # ---- time and blame
@@ -464,8 +458,14 @@ class Session:
     def mark(self, step: str) -> None:
         setattr(self.transfer.result, step, self.network.now() - self.began)
 
-    def translated(self, error: BaseException) -> BaseException:
-        return self._translated(error)
+    def ended(self, connection: Connection, error: BaseException) -> BaseException:
+        """Give up a connection for an error, say so, and return the error as ours."""
+        failure = self._translated(error)
+        if isinstance(failure, errors.FetchError) and str(failure) != failure.default_text:
+            self.observer.note(str(failure).partition("\n")[0])
+        self.observer.transfer_ended()
+        self.drop(connection)
+        return failure
 
     def _translated(self, error: BaseException) -> BaseException:
         """The one place where errors of lower layers become ours."""

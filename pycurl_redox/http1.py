@@ -222,27 +222,29 @@ class HttpConnection:
         try:
             head = _parse_head(machine, raw)
         except errors.WeirdReplyError as error:
-            self._show_good_lines(raw, error)
+            self._show_good_lines(raw, getattr(error, "good", 0))
             raise
         if head.http_version == b"1.0":
             self.observer.note("HTTP 1.0, assume close after body")
         self.observer.head_in(head)
         return head
 
-    def _show_good_lines(self, raw: bytes, error: errors.WeirdReplyError) -> None:
+    def _show_good_lines(self, raw: bytes, good: int) -> None:
         """What stood before the line at fault is shown all the same."""
-        good = getattr(error, "good", 0)
         if good:
             self.observer.head_in(Head(b"", 0, b"", [], raw[:good]))
 
     def _check_size(self, block: bytes | bytearray) -> None:
-        octets = len(block)
-        if self._head_octets + octets > MAX_HEAD:
-            raise errors.ReceiveFailedError(
-                f"Too large response headers: {self._head_octets + octets} > {MAX_HEAD}"
-            )
-        if octets > MAX_LINE and max(map(len, block.split(b"\n"))) > MAX_LINE:
-            raise errors.TooLargeError()
+        """Bound a head; what came before it went too far is shown all the same."""
+        if len(block) <= MAX_LINE and self._head_octets + len(block) <= MAX_HEAD:
+            return
+        from pycurl_redox.http1_lenient import excess
+
+        found = excess(bytes(block), self._head_octets, MAX_LINE, MAX_HEAD)
+        if found is not None:
+            good, failure = found
+            self._show_good_lines(bytes(block), good)
+            raise failure
 
     def _http09(self, policy: Policy) -> Head:
         """RFC 1945 §4.1, Simple-Response: no head at all."""
@@ -327,13 +329,21 @@ class LengthReader:
             if not len(data):
                 connection.is_reusable = False
                 raise errors.transfer_closed(self.left)
-        if len(data) > self.left:
-            data = memoryview(data)
-            connection.received += data[self.left :]
-            data = data[: self.left]
-        self.left -= len(data)
         connection.observer.data_in(data)
+        if len(data) > self.left:
+            data = self._without_excess(memoryview(data))
+        self.left -= len(data)
         return data
+
+    def _without_excess(self, data: memoryview) -> memoryview:
+        """What goes beyond the length was not asked for; the connection ends with the response."""
+        connection, excess = self._connection, len(data) - self.left
+        connection.is_reusable = False
+        connection.observer.note(
+            f"Excess found in a read: excess = {excess}, size = {self.length}, "
+            f"maxdownload = {self.length}, bytecount = {self.length - self.left}"
+        )
+        return data[: self.left]
 
 
 class CloseReader:

@@ -30,10 +30,27 @@ class BadLineError(errors.WeirdReplyError):
         self.good = good
 
 
+def excess(block: bytes, before: int, max_line: int, max_head: int) -> tuple[int, errors.FetchError] | None:
+    """Return how much of a head came before it went too far, and the error; None while it has not.
+
+    How the octets were cut makes no difference: a line counts when it is whole.
+    """
+    *lines, begun = block.split(b"\n")
+    good = 0
+    for line in lines:
+        if len(line) > max_line:
+            return good, errors.TooLargeError()
+        good += len(line) + 1
+        if before + good > max_head:
+            text = f"Too large response headers: {before + good} > {max_head}"
+            return good, errors.ReceiveFailedError(text)
+    return (good, errors.TooLargeError()) if len(begun) > max_line else None
+
+
 def parse_head(raw: bytes) -> Head:
     """Read a block of whole lines; FetchError with curl's exit code for what curl refuses as well."""
     if b"\0" in raw:
-        raise errors.WeirdReplyError("Nul byte in header")
+        raise BadLineError("Nul byte in header", raw.rfind(b"\n", 0, raw.index(b"\0")) + 1)
     lines = [line.rstrip(b"\r") for line in raw.split(b"\n")]
     version, status, reason = _parse_status_line(lines[0])
     headers: Headers = []
@@ -70,4 +87,6 @@ def _parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
         raise errors.UnsupportedProtocolError(f"Unsupported HTTP/{what.strip()} in response")
     if not digits:
         raise errors.UnsupportedProtocolError("Unsupported HTTP/1 subversion in response")
+    if int(rest[:digits]) < 100 or rest[digits : digits + 1].isdigit():
+        raise errors.UnsupportedProtocolError("Unsupported response code in HTTP response")
     return version, int(rest[:digits]), rest[digits:].strip()

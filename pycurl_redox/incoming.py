@@ -98,10 +98,8 @@ class Incoming:
                 self._decoded = self._decoder.decode(data)
         except BaseException as error:
             self.is_finished = True
-            session.observer.transfer_ended()
-            session.drop(self._connection)
             session.mark("total")
-            raise session.translated(error) from error
+            raise session.ended(self._connection, error) from error
 
     async def _slowly(self, pace: Pace) -> Buffer:
         """Read as --limit-rate says: a large piece is handed on in small ones."""

@@ -75,6 +75,11 @@ class Head:
         self.raw = raw
         self._first = dict(reversed(headers))
 
+    @property
+    def is_whole(self) -> bool:
+        """The empty line at its end has come."""
+        return self.raw.endswith((b"\n\r\n", b"\n\n"))
+
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, whose name is given in lower case."""
         return self._first.get(name)

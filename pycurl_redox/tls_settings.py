@@ -122,7 +122,6 @@ class TlsSettings:
             if done.peer_certificate is None or not is_pinned(
                 self._config.pinnedpubkey, done.peer_certificate.key_der
             ):
-                observer.note("SSL: public key does not match pinned public key")
                 raise errors.PinnedKeyError("SSL: public key does not match pinned public key")
 
     def _make_config(self, trace: bool) -> TlsConfig:
