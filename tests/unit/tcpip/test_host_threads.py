@@ -64,6 +64,10 @@ def test_a_thread_goes_on_only_when_its_result_is_there(host: Host, hasty_thread
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    sys.gettrace() is not None,
+    reason="CPython 3.11 under a tracer: while one thread has an asynchronous exception pending, others stop",
+)
 def test_interrupts_leave_no_thread_waiting(host: Host, hasty_threads: None) -> None:
     class InterruptError(BaseException):
         pass
