@@ -25,6 +25,7 @@ FetchError
 ├── EmptyReplyError         52
 ├── SendFailedError         55
 ├── ReceiveFailedError      56
+├── CipherError             59
 ├── CertificateRefusedError 60
 ├── ContentEncodingError    61
 ├── FileSizeExceededError   63
@@ -232,6 +233,13 @@ class ReceiveFailedError(FetchError):
 
     exit_code = 56
     default_text = "Failure when receiving data from the peer"
+
+
+class CipherError(FetchError):
+    """Suites or groups of TLS that are not known."""
+
+    exit_code = 59
+    default_text = "Couldn't use specified SSL cipher"
 
 
 class CertificateRefusedError(FetchError):

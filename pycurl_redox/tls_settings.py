@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from pycurl_redox import errors
 from pycurl_redox.stream import CutShortError
 from tcpip.clock import wall_clock
+from tls.alerts import Alert
 from tls.certificates import Certificate
 from tls.client import TlsClient
-from tls.config import CIPHER_SUITE_NAMES, GROUP_NAMES, TlsConfig
-from tls.errors import CertificateError, TlsError, UsageError
+from tls.config import CIPHER_SUITE_NAMES, GROUP_NAMES, SECP256R1, SECP384R1, SECP521R1, TlsConfig
+from tls.errors import AlertReceivedError, CertificateError, PeerIncompatibleError, TlsError, UsageError
 from tls.events import Event, HandshakeCompleted, MessageTraced, TicketReceived
 from tls.paths import VerifiedPath, verify_chain
 from tls.trust import TrustStore
@@ -33,6 +34,15 @@ CHANGE_CIPHER_SPEC = 1
 FATAL = 2 << 8
 CERTIFICATE_ALERTS = tuple(FATAL + alert for alert in (42, 43, 44, 45, 46, 48))
 """bad, unsupported, revoked, expired, unknown certificate, unknown CA, as OpenSSL numbers them in a trace."""
+
+GROUP_ALIASES = {
+    "p-256": SECP256R1,
+    "prime256v1": SECP256R1,
+    "p-384": SECP384R1,
+    "p-521": SECP521R1,
+}
+GROUPS_ELSEWHERE = ("x448", "ffdhe2048", "ffdhe3072", "ffdhe4096", "ffdhe6144", "ffdhe8192")
+"""Groups of TLS 1.3 (RFC 8446 §4.2.7) that other clients have."""
 
 OPENSSL_CODES = {
     "certificate is not yet valid": 9,
@@ -137,9 +147,9 @@ class TlsSettings:
         if not config.insecure:
             self._trust = self._open_trust()
         if config.tls13_ciphers is not None:
-            settings = settings._replace(cipher_suites=_numbers(config.tls13_ciphers, CIPHER_SUITE_NAMES))
+            settings = settings._replace(cipher_suites=_suites(config.tls13_ciphers))
         if config.curves is not None:
-            groups = _numbers(config.curves, GROUP_NAMES)
+            groups = _groups(config.curves)
             settings = settings._replace(groups=groups, key_shares=groups[:1])
         return settings
 
@@ -151,7 +161,8 @@ class TlsSettings:
                 return TrustStore.system(environment)
             store = TrustStore.from_file(file) if file is not None else TrustStore(str(config.capath))
         except (OSError, UsageError) as error:
-            raise errors.CaFileError(f"error setting certificate file: {file}") from error
+            named = file or config.capath or environment.get("SSL_CERT_FILE")
+            raise errors.CaFileError(f"error setting certificate file: {named}") from error
         if config.capath is not None:
             store.add_directory(config.capath)
         return store
@@ -255,11 +266,22 @@ def is_pinned(pins: str, key_der: bytes) -> bool:
 def handshake_failed(error: TlsError, host: str) -> errors.FetchError:
     """Return curl's error for a handshake that came to nothing; a certificate's draws its chain."""
     if not isinstance(error, CertificateError):
-        return errors.TlsFailedError(f"TLS: {error}")
+        return errors.TlsFailedError(f"TLS: {error}{_old_version_hint(error)}")
     text = f"SSL certificate problem: {error.openssl_text or error}"
     if error.openssl_text.endswith("mismatch"):
         text = f"SSL: no alternative certificate subject name matches target host name '{host}'"
     return errors.CertificateRefusedError("\n".join(filter(None, [text, error.diagnosis])))
+
+
+def _old_version_hint(error: TlsError) -> str:
+    """What a user should know where the server most likely has no TLS 1.3."""
+    if error.alert == Alert.PROTOCOL_VERSION and isinstance(
+        error, AlertReceivedError | PeerIncompatibleError
+    ):
+        return ": the server refuses TLS 1.3, and nothing older is spoken here"
+    if error.alert == Alert.HANDSHAKE_FAILURE and isinstance(error, AlertReceivedError):
+        return ": nothing in common; it may lack TLS 1.3, and nothing older is spoken here"
+    return ""
 
 
 def translated(error: Exception) -> Exception:
@@ -269,12 +291,20 @@ def translated(error: Exception) -> Exception:
     return error
 
 
-def _numbers(text: str, names: Mapping[int, str]) -> tuple[int, ...]:
-    """Read names with colons between them; FetchError names the one that is unknown."""
-    found = []
-    for word in text.replace(",", ":").split(":"):
-        numbers = [number for number, name in names.items() if name.lower() == word.strip().lower()]
-        if not numbers:
-            raise errors.TlsFailedError(f"TLS: no suite or group is called {word!r}")
-        found += numbers
-    return tuple(found)
+def _suites(text: str) -> tuple[int, ...]:
+    """Read `--tls13-ciphers`: names that are not known are passed over, as long as one is."""
+    numbers = {name: number for number, name in CIPHER_SUITE_NAMES.items()}
+    found = tuple(numbers[word] for word in text.split(":") if word in numbers)
+    if not found:
+        raise errors.CipherError(f"failed setting TLS 1.3 cipher suite: {text}")
+    return tuple(dict.fromkeys(found))
+
+
+def _groups(text: str) -> tuple[int, ...]:
+    """Read `--curves`; a name that OpenSSL does not know spoils the list."""
+    numbers = {name.lower(): number for number, name in GROUP_NAMES.items()} | GROUP_ALIASES
+    words = text.lower().split(":")
+    found = tuple(numbers[word] for word in words if word in numbers)
+    if not found or not all(word in numbers or word in GROUPS_ELSEWHERE for word in words):
+        raise errors.CipherError(f"failed setting curves list: '{text}'")
+    return tuple(dict.fromkeys(found))

@@ -152,8 +152,10 @@ class RecordReader:
         """Check a header, and return the length it announces."""
         content_type = header[0]
         if not CHANGE_CIPHER_SPEC <= content_type <= APPLICATION_DATA:
+            octets = bytes(header)
+            found = "plain HTTP, not TLS" if octets == b"HTTP/" else f"the octets {octets.hex(' ')}"
             raise PeerMisbehavedError(
-                f"record: unknown content type: {content_type} (the stream has {bytes(header)!r} here)",
+                f"record: unknown content type: {content_type}: the server sends {found}",
                 Alert.UNEXPECTED_MESSAGE,
             )
         # RFC 8446 §5.1 has the version ignored, but what does not begin with 3 never was TLS.

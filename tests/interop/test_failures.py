@@ -29,6 +29,7 @@ from tests.fakes.raw_server import (
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
+ROOT = Path(__file__).parents[2]
 OK = b"HTTP/1.1 200 OK\r\n"
 TEN = OK + b"Content-Length: 10\r\n\r\n"
 CHUNKS = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -150,8 +151,47 @@ def test_http_where_tls_was_wanted_is_a_failure_of_tls() -> None:
 
     with serving(plain) as port:
         ours, theirs = side_by_side("-sS", f"https://127.0.0.1:{port}/")
-    assert ours.code == 35 and ours.message.startswith("curl: (35) TLS: ")
+    assert ours.code == 35 and ours.message.endswith("the server sends plain HTTP, not TLS")
     assert theirs is None or theirs.code == 35
+
+
+@pytest.mark.parametrize("ciphers", ["DEFAULT", "ECDHE-RSA-AES128-GCM-SHA256"])
+def test_a_server_without_tls_1_3_is_named_as_such(tls: Tls, tmp_path: Path, ciphers: str) -> None:
+    make_certificates(tmp_path)
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    old.set_ciphers(ciphers)
+    with serving(silent, old) as port:
+        ours = redox_curl("-sSk", f"https://127.0.0.1:{port}/")
+    assert ours.code == 35
+    assert ours.message.endswith("the server refuses TLS 1.3, and nothing older is spoken here")
+
+
+def test_the_trust_store_that_cannot_be_read_is_named() -> None:
+    with serving(silent) as port:
+        done = run(REDOX_CURL, "-sS", f"https://127.0.0.1:{port}/", env={"SSL_CERT_FILE": "/none"}, cwd=ROOT)
+    assert (done.code, done.message) == (77, "curl: (77) error setting certificate file: /none")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--curves P-384", 0),
+        ("--curves X25519:P-256", 0),
+        ("--curves prime256v1:x448:P-521", 0),
+        ("--curves bogus", 59),
+        ("--curves P-256:bogus", 59),
+        ("--tls13-ciphers TLS_AES_128_GCM_SHA256:BOGUS", 0),
+        ("--tls13-ciphers BOGUS", 59),
+        ("--tls13-ciphers tls_aes_128_gcm_sha256", 59),
+    ],
+)
+def test_groups_and_suites_have_openssls_names(tls: Tls, words: str, code: int) -> None:
+    with serving(saying(TEN + b"0123456789"), None if code else tls.server) as port:
+        ours, theirs = side_by_side("-sSk", *words.split(), f"https://127.0.0.1:{port}/")
+    assert ours.code == code and (code == 0 or ours.message.startswith(f"curl: ({code}) failed setting "))
+    assert theirs is None or (theirs.code, theirs.message, theirs.out) == (ours.code, ours.message, ours.out)
 
 
 # Time limits
