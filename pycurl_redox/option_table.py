@@ -9,7 +9,7 @@ the value looks like an option), list (adds up), number, seconds, size.
 Where the value goes: a field of `OperationConfig`, or of `GlobalConfig` after "global."; "*" for a handler of
 its own in `option_actions.py`; "" for an option that has no effect on HTTP in curl either; "-" for one that is
 not built in, which is refused as curl refuses an option that its build lacks.  The last two are not shown by
-`--help`.
+`--help`, nor is what has no help line: curl's own way to say that there is nothing behind it.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ OPTIONS: tuple[Row, ...] = (
     ("http0.9", "", "bool", "http09_allowed", "", "Allow HTTP 0.9 responses", "http"),
     ("http1.0", "0", "none", "*", "", "Use HTTP 1.0", "http"),
     ("http1.1", "", "none", "*", "", "Use HTTP 1.1", "http"),
-    ("http2", "", "none", "*", "", "Use HTTP 2", "http"),
-    ("http2-prior-knowledge", "", "none", "*", "", "Use HTTP 2 without HTTP/1.1 Upgrade", "http"),
+    ("http2", "", "none", "*", "", "", "http"),
+    ("http2-prior-knowledge", "", "none", "*", "", "", "http"),
     ("http3", "", "none", "-", "", "Use HTTP v3", "http"),
     ("http3-only", "", "none", "-", "", "Use HTTP v3 only", "http"),
     ("ignore-content-length", "", "bool", "ignore_content_length", "", "Ignore the size of the remote resource", "http ftp"),
@@ -129,7 +129,7 @@ OPTIONS: tuple[Row, ...] = (
     ("max-filesize", "", "size", "max_filesize", "<bytes>", "Maximum file size to download", "connection"),
     ("max-redirs", "", "text", "*", "<num>", "Maximum number of redirects allowed", "http"),
     ("max-time", "m", "seconds", "max_time", "<fractional seconds>", "Maximum time allowed for transfer", "connection"),
-    ("metalink", "", "bool", "*", "", "Process given URLs as metalink XML file", "misc"),
+    ("metalink", "", "bool", "*", "", "", "misc"),
     ("negotiate", "", "bool", "-", "", "Use HTTP Negotiate (SPNEGO) authentication", "auth http"),
     ("netrc", "n", "bool", "netrc", "", "Must read .netrc for user name and password", "curl"),
     ("netrc-file", "", "file", "netrc_file", "<filename>", "Specify FILE for netrc", "curl"),
@@ -140,7 +140,7 @@ OPTIONS: tuple[Row, ...] = (
     ("buffer", "N", "negated", "no_buffer", "", "Disable buffering of the output stream", "curl"),
     ("clobber", "", "negated", "*", "", "Do not overwrite files that already exist", "curl output"),
     ("keepalive", "", "negated", "no_keepalive", "", "Disable TCP keepalive on the connection", "connection"),
-    ("npn", "", "negated", "*", "", "Disable the NPN TLS extension", "tls http"),
+    ("npn", "", "negated", "*", "", "", "tls http"),
     ("progress-meter", "", "negated", "global.no_progress_meter", "", "Do not show the progress meter", "verbose"),
     ("sessionid", "", "negated", "", "", "Disable SSL session-ID reusing", "tls"),
     ("noproxy", "", "text", "noproxy", "<no-proxy-list>", "List of hosts which do not use proxy", "proxy"),
@@ -233,8 +233,8 @@ OPTIONS: tuple[Row, ...] = (
     ("ssl-no-revoke", "", "bool", "", "", "Disable cert revocation checks (Schannel)", "tls"),
     ("ssl-reqd", "", "bool", "", "", "Require SSL/TLS", "tls"),
     ("ssl-revoke-best-effort", "", "bool", "", "", "Ignore missing/offline cert CRL dist points", "tls"),
-    ("sslv2", "2", "none", "*", "", "Use SSLv2", "tls"),
-    ("sslv3", "3", "none", "*", "", "Use SSLv3", "tls"),
+    ("sslv2", "2", "none", "*", "", "", "tls"),
+    ("sslv3", "3", "none", "*", "", "", "tls"),
     ("stderr", "", "file", "global.stderr", "<file>", "Where to redirect stderr", "verbose"),
     ("styled-output", "", "bool", "global.styled_output", "", "Enable styled output for HTTP headers", "verbose"),
     ("suppress-connect-headers", "", "bool", "suppress_connect_headers", "", "Suppress proxy CONNECT response headers", "proxy"),

@@ -1,4 +1,5 @@
 from pycurl_redox.help import help_text, shown_options
+from pycurl_redox.options import read_command_line
 
 # Printed by curl 7.88.1.
 IMPORTANT = """\
@@ -37,6 +38,16 @@ def test_all_shows_every_option_that_is_built_in():
     assert len(lines) == len(shown_options()) > 100
     assert not any("--ftp-port" in line or "--ntlm" in line for line in lines)
     assert any(line.startswith("     --no-keepalive ") for line in lines)
+
+
+def test_what_is_not_spoken_here_is_not_in_the_list():
+    names = {row[0] for row in shown_options()}
+    assert not names & {"http2", "http2-prior-knowledge", "metalink", "npn", "sslv2", "sslv3"}
+    for row in shown_options():
+        if not row[4]:  # no warning says that it is ignored, but those about asking for what is insecure
+            word = f"--{'no-' if row[2] == 'negated' else ''}{row[0]}"
+            messages = "".join(read_command_line([word, "http://a.test/"], {}).messages)
+            assert not messages or row[0] in ("manual", "ssl"), messages
 
 
 def test_an_unknown_category_gets_the_list():
