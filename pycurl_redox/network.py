@@ -291,6 +291,8 @@ class Network:
             return
         how = "DHCP did not answer" if version == 4 else "no router advertised a prefix"
         message = f"IPv{version}: no address on {self.nic.kind} {self.nic.name}".rstrip() + f": {how}"
+        if self.nic.kind == "tap":
+            message += f"; --nic tap:{self.nic.name},address=A/N,gateway=A sets one by hand"
         raise TimedOutError(message) if is_short else AddressError(message)
 
     async def _connect_to_own_machine(

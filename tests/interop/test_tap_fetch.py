@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from tests.fakes.commands import REDOX_CURL, REDOX_NETCFG, REDOX_PING, needs_root
+from tests.fakes.commands import REDOX_CURL, REDOX_NETCFG, REDOX_PING, needs_root, run
 from tests.fakes.local_servers import body
 from tests.fakes.pki import DAY, ca, leaf
 from tests.fakes.tap_world import ADDRESS, ADDRESS6, HTTP, HTTPS, MISSING, TAP, World, tap_world
@@ -153,3 +153,14 @@ def test_netcfg_shows_what_dnsmasq_gave(world: World) -> None:
     origins = {each["origin"] for link in state["interfaces"] for each in link["addresses"]}
     assert {"dhcp", "slaac", "link-local"} <= origins
     assert {"0.0.0.0/0", "::/0"} <= {route["destination"] for route in state["routes"]}
+
+
+def test_a_network_that_gives_no_address_says_so_and_what_to_do() -> None:
+    """A TAP with nobody behind it."""
+    setup = f"ip tuntap add {TAP} mode tap vnet_hdr; ip link set {TAP} up"
+    done = run(REDOX_CURL, "-sS", "--nic", BY_DHCP, "http://[fd77::1]/", within=setup)
+    assert done.code == 7
+    assert done.err.endswith(
+        f": IPv6: no address on tap {TAP}: no router advertised a prefix; "
+        f"--nic tap:{TAP},address=A/N,gateway=A sets one by hand\n"
+    )
