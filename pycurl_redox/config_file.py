@@ -36,9 +36,11 @@ def _parse_line(number: int, line: str) -> ConfigLine:
     option, rest = line[:end], line[end:].lstrip(separators)
     if rest.startswith('"'):
         return ConfigLine(number, option, _unquoted(rest[1:]), False)
-    value = rest.split(None, 1)[0] if rest else ""
-    leftover = rest[len(value) :].lstrip(_SPACE)
-    return ConfigLine(number, option, value or None, bool(leftover) and leftover[0] != "#")
+    end = 0
+    while end < len(rest) and rest[end] not in _SPACE:  # of C; Python's own takes U+001C for one as well
+        end += 1
+    leftover = rest[end:].lstrip(_SPACE)
+    return ConfigLine(number, option, rest[:end] or None, bool(leftover) and leftover[0] != "#")
 
 
 def _unquoted(text: str) -> str:

@@ -34,3 +34,8 @@ def test_comments_and_empty_lines_are_counted_but_left_out():
 def test_what_follows_an_unquoted_value_is_noticed():
     (line,) = config_lines("url = a b")
     assert (line.value, line.has_leftover) == ("a", True)
+
+
+def test_only_the_spaces_of_c_separate() -> None:
+    (line,) = config_lines("output \x1cfile\x1d rest")
+    assert (line.option, line.value, line.has_leftover) == ("output", "\x1cfile\x1d", True)
