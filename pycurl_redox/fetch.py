@@ -135,8 +135,15 @@ class Session:
             result.to_upload = self.transfer.body.length
         while True:
             connection, response = await self._hop()
-            if not await self._goes_on(connection, response):
-                return self._deliver(connection, response)
+            try:
+                if not await self._goes_on(connection, response):
+                    return self._deliver(connection, response)
+            except errors.TooManyRedirectsError as error:
+                await self._let_go(connection, response)
+                self.observer.note(str(error))
+                raise
+            except BaseException as error:
+                raise self.ended(connection, error) from error
 
     # ---- one hop
 
@@ -434,10 +441,7 @@ class Session:
 
     def _deliver(self, connection: Connection, response: Response) -> Incoming:
         incoming = Incoming(self, connection, response)
-        try:
-            incoming.check_head()
-        except BaseException as error:
-            raise self.ended(connection, error) from error
+        incoming.check_head()
         return incoming
 
     # ---- time and blame

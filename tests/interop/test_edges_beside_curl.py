@@ -115,6 +115,9 @@ FAILURES: dict[str, tuple[Conversation, str]] = {
     "half a status": (saying(b"HTTP/1.1 2x0 OK\r\nA: b\r\n\r\nabc"), "-i"),
     "a status of four digits": (saying(b"HTTP/1.1 2000 OK\r\nA: b\r\n\r\nabc"), "-i"),
     "other family": (silent, "-6"),
+    "one redirect too many": (
+        saying(b"HTTP/1.1 301 No\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"), "-L --max-redirs 0",
+    ),
 }  # fmt: skip
 
 

@@ -160,6 +160,17 @@ def test_a_body_that_can_be_read_once_does_not_survive_a_redirect() -> None:
         client.put("http://a.test/x", data=iter([b"once"]))
 
 
+def test_a_connection_whose_response_leads_nowhere_is_kept_or_closed() -> None:
+    client, network = client_on([reply(b"", "Location: /y", status=307)])
+    with pytest.raises(errors.RewindError):
+        client.put("http://a.test/x", data=iter([b"once"]))
+    assert network.streams[0].is_closed
+    client, network = client_on([reply(b"", "Location: /y", status=301), reply(b"2")], max_redirects=0)
+    with pytest.raises(errors.TooManyRedirectsError):
+        client.get("http://a.test/x")
+    assert client._pool.idle_count == 1 and not network.streams[0].is_closed
+
+
 def test_what_is_no_json_is_a_value_error() -> None:
     client, _ = client_on([reply(b"<p>")])
     with pytest.raises(ValueError, match="Expecting value"):
