@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pycurl_redox.message import Body, Head
     from pycurl_redox.reporter import ProgressLine
 
+HTTP_PROBLEM = ": HTTP error"
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
 FIRST_RETRY_DELAY = 1.0
 LAST_RETRY_DELAY = 600.0
@@ -354,32 +355,28 @@ class Job:
             return None
         wait = float(config.retry_delay) or delay
         after = transfer.result.header(b"retry-after")
-        if after and problem.startswith("HTTP"):
+        if after and problem == HTTP_PROBLEM:
             wait = _retry_after(after, wall_clock()) or wait
         if config.retry_max_time and elapsed + wait > config.retry_max_time:
             return None
-        self.retries_left -= 1
         left = self.retries_left
-        plural = "" if wait == 1 else "s"
-        retries = "retry" if left + 1 == 1 else "retries"
+        self.retries_left -= 1
         if error is not None:
             self.command.complain(error)
-        self.command.warn(
-            f"Problem: {problem}. Will retry in {wait:.0f} second{plural}. {left + 1} {retries} left."
-        )
+        self.command.warn(f"Problem {problem}. Will retry in {wait:.0f} seconds. {left} retries left.")
         return wait
 
     def _problem(self, transfer: Transfer, error: errors.FetchError | None) -> str | None:
         """Say why another try may help, in curl's words."""
         config, status = self.config, transfer.result.status
         if isinstance(error, errors.OperationTimedOutError):
-            return "timeout"
+            return ": timeout"
         if isinstance(error, errors.ResolveFailedError | errors.ProxyResolveError):
-            return "timeout"
+            return ": timeout"
         if isinstance(error, errors.ConnectFailedError) and config.retry_connrefused:
-            return "connection refused"
+            return ": connection refused"
         if status in RETRIED_STATUSES and (error is None or isinstance(error, errors.HttpReturnedError)):
-            return "HTTP error"
+            return HTTP_PROBLEM
         if error is not None and config.retry_all_errors:
             return "(retrying all errors)"
         return None

@@ -160,6 +160,7 @@ def test_each_attempt_tells_its_error_and_the_meter_has_one_head(tmp_path: Path)
     unavailable = saying(b"HTTP/1.1 503 No\r\nContent-Length: 3\r\n\r\nabc")
     with serving(unavailable) as port:
         url = f"http://127.0.0.1:{port}/"
-        both(tmp_path, "-sSf", "--retry", "1", url)
+        both(tmp_path, "-f", "--no-progress-meter", "--retry", "1", url)
+        both(tmp_path, "--no-progress-meter", "--retry", "1", "--retry-connrefused", "http://127.0.0.1:1/")
         done = ended(tmp_path / "ours", [*REDOX_CURL, "-f", "--retry", "1", url], {}, "")
     assert done.err.count("curl: (22)") == 2 and done.err.count("% Total") == 1
