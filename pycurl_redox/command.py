@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from pycurl_redox import errors, messages
 from pycurl_redox.output import open_deaf
-from pycurl_redox.pool import Pool
+from pycurl_redox.pool import Names, Pool
 from pycurl_redox.routing import Routing
 from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
@@ -44,6 +44,7 @@ class Command:
         self.environment = environment
         self.stderr = stderr
         self.pool = Pool()
+        self.names = Names()
         self.cookies: CookieJar | None = None
         self.transfers_done = 0
         self._last_began: float | None = None
@@ -237,7 +238,9 @@ class OperationSetup:
             from pycurl_redox.fetch import Fetcher
 
             command = self.command
-            self._fetcher = Fetcher(command.network, command.pool, self.routing, self._make_tls)
+            self._fetcher = Fetcher(
+                command.network, command.pool, self.routing, self._make_tls, command.names
+            )
         return self._fetcher
 
     def _make_tls(self) -> TlsSettings:

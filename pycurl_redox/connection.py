@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pycurl_redox.tls_settings import TlsSettings
     from tls.events import HandshakeCompleted
 
-Resolve = Callable[[str, int], list[IpAddress] | None]
+Known = Callable[[str, int], list[IpAddress] | None]
+Learned = Callable[[str, int, list[IpAddress]], None]
 
 
 class Times:
@@ -70,18 +71,20 @@ async def connect(
     observer: Observer,
     times: Times,
     deadline: float | None,
-    resolve_rules: Resolve,
+    known: Known,
+    learned: Learned,
     head_start: float = dial.HEAD_START,
 ) -> Connection:
     """Reach the proxy or the host by TCP; tunnel and TLS are laid on later."""
     proxy = route.proxy
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
     began = network.now()
-    addresses = resolve_rules(host, port)
+    addresses = known(host, port)
     if addresses:
         observer.note(f"Hostname {host} was found in DNS cache")
     else:
         addresses = await _resolve(network, host, route, began, deadline, observer)
+        learned(host, port, addresses)
     times.resolved = network.now()
     try:
         endpoint = await dial.dial(network, addresses, port, deadline, observer.note, head_start)

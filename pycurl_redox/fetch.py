@@ -21,7 +21,7 @@ from pycurl_redox.connection import Connection, Times
 from pycurl_redox.http1 import Response
 from pycurl_redox.incoming import Incoming
 from pycurl_redox.message import Head, Policy, Request
-from pycurl_redox.pool import Pool, Route
+from pycurl_redox.pool import Names, Pool, Route
 from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
 from tcpip.errors import PeerResetError, StackError, TimedOutError
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.url import Url
+    from tcpip.wire.address import IpAddress
 
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
@@ -50,11 +51,17 @@ class Fetcher:
     """What transfers share: the network, the connections, what is known of routes and trust."""
 
     def __init__(
-        self, network: NetworkLike, pool: Pool, routing: Routing, make_tls: Callable[[], TlsSettings]
+        self,
+        network: NetworkLike,
+        pool: Pool,
+        routing: Routing,
+        make_tls: Callable[[], TlsSettings],
+        names: Names | None = None,
     ) -> None:
         self.network = network
         self.pool = pool
         self.routing = routing
+        self.names = names
         self._make_tls = make_tls
         self._tls: TlsSettings | None = None
         self._plain: tuple[PlainKey, Request] | None = None
@@ -271,7 +278,8 @@ class Session:
                 self.observer,
                 times,
                 deadline,
-                self.fetcher.routing.fixed_addresses,
+                self._known_addresses,
+                self._learn_addresses,
                 head_start,
             )
         except errors.FetchError:
@@ -296,6 +304,19 @@ class Session:
         except BaseException as error:
             raise self.ended(connection, error) from error
         return connection
+
+    def _known_addresses(self, host: str, port: int) -> list[IpAddress] | None:
+        """What --resolve says, else what an earlier transfer of this command has found."""
+        fixed, names = self.fetcher.routing.fixed_addresses(host, port), self.fetcher.names
+        if fixed or names is None:
+            return fixed
+        return names.find(host, port, self.transfer.config.ip_version, self.network.now())
+
+    def _learn_addresses(self, host: str, port: int, addresses: list[IpAddress]) -> None:
+        if self.fetcher.names is not None:
+            self.fetcher.names.keep(
+                host, port, self.transfer.config.ip_version, addresses, self.network.now()
+            )
 
     async def _tunnel(self, connection: Connection, route: Route, deadline: float) -> Connection:
         """RFC 9110 §9.3.6, with as many rounds as the proxy's challenges take."""
@@ -345,7 +366,8 @@ class Session:
             self.observer,
             self.times,
             deadline,
-            self.fetcher.routing.fixed_addresses,
+            self._known_addresses,
+            self._learn_addresses,
         )
 
     def _note_connection(self, connection: Connection) -> None:

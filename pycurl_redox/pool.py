@@ -9,9 +9,15 @@ from pycurl_redox.message import Observer
 
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
+    from tcpip.wire.address import IpAddress
 
 MAX_IDLE = 100
 """Connections kept at most; the one that rests longest goes first."""
+
+
+MAX_NAMES = 1000
+NAME_LIFETIME = 60.0
+"""Seconds: curl's."""
 
 
 class Proxy(NamedTuple):
@@ -45,6 +51,25 @@ class Route(NamedTuple):
     def sends_absolute_targets(self) -> bool:
         """RFC 9112 §3.2.2: a proxy that is no tunnel gets the whole URL."""
         return self.proxy is not None and not self.is_tunnel
+
+
+class Names:
+    """Addresses found within the last minute: what `-v` calls the DNS cache, and as long as curl keeps it.
+
+    The resolver keeps answers as long as their TTL says; this spares the URLs of one command the asking.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, int, int], tuple[float, list[IpAddress]]] = {}
+
+    def find(self, host: str, port: int, family: int, now: float) -> list[IpAddress] | None:
+        found = self._found.get((host, port, family))
+        return found[1] if found is not None and now < found[0] else None
+
+    def keep(self, host: str, port: int, family: int, addresses: list[IpAddress], now: float) -> None:
+        if len(self._found) >= MAX_NAMES:
+            self._found.clear()
+        self._found[host, port, family] = now + NAME_LIFETIME, addresses
 
 
 class Pool:

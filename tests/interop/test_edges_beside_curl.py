@@ -134,6 +134,13 @@ def test_a_proxy_that_closes_within_connect_has_aborted_it(tmp_path: Path, said:
         both(tmp_path, "-vsS", "-x", f"http://127.0.0.1:{port}", "https://x.test/")
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_an_address_found_before_is_found_in_the_cache(tmp_path: Path, host: str) -> None:
+    with serving(saying(OK + b"Content-Length: 3\r\nConnection: close\r\n\r\nabc")) as port:
+        url = f"http://{host}:{port}/"
+        both(tmp_path, "-4", "-vsS", url, url, "--next", "-4", "-vsS", url)
+
+
 def echo(link: socket.socket) -> None:
     head = read_request(link)
     link.sendall(OK + b"Content-Length: %d\r\n\r\n" % len(head) + head)
