@@ -152,7 +152,9 @@ class Client:
 
     def stream(self, method: str, url: str, **options: Any) -> StreamedResponse:
         """Send a request and return the response as soon as its head is in; use it in a `with`."""
-        return self._run(self.stream_async(method, url, **options))
+        response = self._run(self.stream_async(method, url, **options))
+        response.is_of_coroutine = False
+        return response
 
     # ---- many requests
 
@@ -362,6 +364,8 @@ class StreamedResponse:
         self._client = client
         self._incoming = incoming
         self._is_reading = False
+        self.is_of_coroutine = True
+        """Made by `stream_async`: its `close` is called on the loop, and must not wait for a turn."""
         self.response = response
         self.status = response.status
         self.headers = response.headers
@@ -396,7 +400,8 @@ class StreamedResponse:
 
     def close(self) -> None:
         """Leave the rest unread; the connection is given up with it, and a read of another thread ends."""
-        if self._incoming.is_finished:
+        if self._incoming.is_finished or self.is_of_coroutine:
+            self._incoming.close()
             return
         try:
             self._client._run(self._close())

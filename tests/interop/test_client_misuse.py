@@ -74,6 +74,16 @@ def test_a_client_closed_by_another_thread_ends_what_waits() -> None:
             client.get(f"http://127.0.0.1:{port}/")
 
 
+def test_a_coroutine_closes_its_response_itself() -> None:
+    with serving(holding) as port, Client() as client:
+
+        async def first_piece() -> bytes:
+            with await client.stream_async("GET", f"http://127.0.0.1:{port}/") as response:
+                return bytes(await response.read_async())
+
+        assert client.gather([first_piece(), first_piece()]) == [b"ab", b"ab"]
+
+
 def test_two_threads_that_read_one_response_are_told_and_closing_it_ends_the_other() -> None:
     outcome: list[object] = []
 
