@@ -47,6 +47,8 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 MAX_CONNECTIONS = 100
 """Transfers of `map` that are on their way at once."""
+READ_AHEAD = 1 << 20
+"""Octets of a streamed body that are taken at once, if they are there."""
 MAX_CONTENT = 4 << 30
 """Octets of a body that is returned whole; longer ones are read with `stream`."""
 
@@ -363,6 +365,7 @@ class StreamedResponse:
     def __init__(self, client: Client, response: Response, incoming: Incoming) -> None:
         self._client = client
         self._incoming = incoming
+        self._failure: errors.FetchError | None = None
         self._is_reading = False
         self.is_of_coroutine = True
         """Made by `stream_async`: its `close` is called on the loop, and must not wait for a turn."""
@@ -374,8 +377,11 @@ class StreamedResponse:
     def iter_bytes(self) -> Iterator[bytes]:
         """Go through the body as it arrives."""
         run = self._client._run
-        while chunk := run(self._next_piece()):
-            yield chunk
+        while True:
+            for piece in run(self._next_pieces()):
+                if not piece:
+                    return
+                yield piece
 
     def __iter__(self) -> Iterator[bytes]:
         return self.iter_bytes()
@@ -390,9 +396,23 @@ class StreamedResponse:
         finally:
             self._is_reading = False
 
-    async def _next_piece(self) -> bytes:
-        """Copied before anybody else may ask for the next one."""
-        return bytes(await self.read_async())
+    async def _next_pieces(self) -> list[bytes]:
+        """Wait for a piece, and take what is there besides: each hand-over to the loop costs a turn of it.
+
+        Copied before anybody else may ask for the next one.
+        """
+        if self._failure is not None:
+            raise self._failure
+        pieces = [bytes(await self.read_async())]
+        total = len(pieces[0])
+        while pieces[-1] and total < READ_AHEAD and self._incoming.is_ready:
+            try:
+                pieces.append(bytes(await self.read_async()))
+            except errors.FetchError as failure:  # what came before it goes first
+                self._failure = failure
+                break
+            total += len(pieces[-1])
+        return pieces
 
     def read(self) -> bytes:
         """Return all that is left."""

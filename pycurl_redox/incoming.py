@@ -39,6 +39,11 @@ class Incoming:
         """True when a time condition says that there is nothing new."""
         self.result = session.transfer.result
 
+    @property
+    def is_ready(self) -> bool:
+        """Something of the body, or its end, is there already."""
+        return self.is_finished or bool(self._connection.received) or self._connection.stream.is_stale
+
     def check_head(self) -> None:
         """Find out from the head whether the body is wanted; FetchError when the transfer ends here."""
         config, head, result = self._session.transfer.config, self.head, self.result

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.servers import make_certificates
 from pycurl_redox import Client, FetchError, errors
-from tests.fakes.raw_server import read_request, serving, silent
+from tests.fakes.raw_server import read_request, saying, serving, silent
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -105,3 +105,15 @@ def test_two_threads_that_read_one_response_are_told_and_closing_it_ends_the_oth
         reader.join(SOON)
         assert not reader.is_alive()
     assert isinstance(outcome[0], errors.ReceiveFailedError)
+
+
+def test_what_came_before_a_reset_is_handed_on_before_the_error() -> None:
+    body = b"x" * 50_000
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    with serving(saying(head + body)) as port, Client() as client:
+        got = 0
+        with client.stream("GET", f"http://127.0.0.1:{port}/") as response:
+            with pytest.raises(errors.PartialFileError):
+                for piece in response.iter_bytes():
+                    got += len(piece)
+    assert got == len(body)
