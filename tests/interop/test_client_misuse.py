@@ -110,10 +110,10 @@ def test_two_threads_that_read_one_response_are_told_and_closing_it_ends_the_oth
 def test_what_came_before_a_reset_is_handed_on_before_the_error() -> None:
     body = b"x" * 50_000
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    got = 0
     with serving(saying(head + body)) as port, Client() as client:
-        got = 0
-        with client.stream("GET", f"http://127.0.0.1:{port}/") as response:
-            with pytest.raises(errors.PartialFileError):
-                for piece in response.iter_bytes():
-                    got += len(piece)
+        response = client.stream("GET", f"http://127.0.0.1:{port}/")
+        with response, pytest.raises(errors.PartialFileError):
+            for piece in response.iter_bytes():
+                got += len(piece)
     assert got == len(body)
