@@ -110,9 +110,10 @@ class Host:
                 except BaseException:  # interrupted once more; somebody must go on nevertheless
                     self._pass_on(job)
                     raise
-        assert job.task is not None
+        task, job.task = job.task, None  # else they hold each other, and the result with them
+        assert task is not None
         try:
-            return job.task.result  # type: ignore[no-any-return]
+            return task.result  # type: ignore[no-any-return]
         except CancelledError:
             why = "it is closed" if self.is_closed else "the thread that drove was interrupted"
             raise ConnectionAbortedError(f"host: cancelled: {why}") from None
