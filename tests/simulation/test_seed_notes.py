@@ -116,7 +116,8 @@ def test_a_lost_interrupt_stalls_a_transfer_for_50_ms_at_most_and_is_counted(
     network = open_path(mode)
     assert get(network, server) == LARGE
     assert transport(network).longest_wait < RECHECK + SLACK
-    assert network.info()["virtio"]["found_without_interrupt"] > 0
+    found = network.info()["virtio"]["found_without_interrupt"]
+    assert found > 0 or mode != "lost", "one that is only late may still come in time"
 
 
 @pytest.mark.slow

@@ -1,8 +1,7 @@
-"""Threads share a host: results, interrupts, and its end while others run."""
+"""Threads share a host: results, and its end while others run."""
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -61,47 +60,6 @@ def test_a_thread_goes_on_only_when_its_result_is_there(host: Host, hasty_thread
 
     join(in_threads(8, ask))
     assert wrong == []
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    sys.gettrace() is not None,
-    reason="CPython 3.11 under a tracer: while one thread has an asynchronous exception pending, others stop",
-)
-def test_interrupts_leave_no_thread_waiting(host: Host, hasty_threads: None) -> None:
-    class InterruptError(BaseException):
-        pass
-
-    stop = threading.Event()
-    interrupted: list[int] = []
-    failed: list[BaseException] = []
-
-    async def wait() -> None:
-        await sleep_until(host.now() + 0.001)
-
-    def work(number: int) -> None:
-        while not stop.is_set():
-            try:
-                try:
-                    host.run(wait())
-                except InterruptError:
-                    interrupted.append(number)
-                except ConnectionAbortedError:
-                    pass  # the interrupted one drove this one
-                except Exception as error:
-                    failed.append(error)
-            except InterruptError:
-                interrupted.append(number)
-
-    threads = in_threads(4, work)
-    for _ in range(60):
-        stop.wait(0.005)
-        victim = ctypes.c_ulong(threads[0].ident or 0)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(victim, ctypes.py_object(InterruptError))
-    stop.set()
-    join(threads)
-    assert interrupted
-    assert host.run(immediately()) == "done", failed
 
 
 async def immediately() -> str:
