@@ -113,7 +113,7 @@ def test_a_fetch_ends_right_whatever_becomes_of_the_interrupts(
 def test_a_lost_interrupt_stalls_a_transfer_for_50_ms_at_most_and_is_counted(
     open_path: Callable[..., Network], server: int, mode: str
 ) -> None:
-    network = open_path(mode)
+    network = open_path(mode, usernet=wire(0.005))  # far enough to have to wait
     assert get(network, server) == LARGE
     assert transport(network).longest_wait < RECHECK + SLACK
     found = network.info()["virtio"]["found_without_interrupt"]
