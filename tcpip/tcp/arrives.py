@@ -330,6 +330,8 @@ def _take_ack(c: TcpConnection, segment: Segment, sequence: int, ack: int, now: 
         c.snd_max > ack and not segment.length and c.snd_wnd == window_before and (news or not c.sack_enabled)
     ):
         acknowledged.count_duplicate(c)
+    if c.persist_deadline != send.NEVER and not c.is_released:
+        c.user_deadline = send.NEVER  # it answers our probes: the connection stays open (§3.8.6.1, MUST-37)
     acknowledged.look_for_loss(c, now)
     return True
 

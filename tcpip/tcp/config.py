@@ -36,8 +36,8 @@ class TcpConfig(NamedTuple):
     connect_timeout: float = 180.0
     """RFC 9293 §3.8.3: R2 of a SYN is at least three minutes; a caller's own deadline comes first."""
     user_timeout: float = 300.0
-    """Give up when the peer has acknowledged nothing for so long.  Deviates from RFC 9293 §3.8.6.1
-    (MUST-37): a window of zero counts even if the peer answers probes, so that nobody is held for ever."""
+    """Give up when the peer has acknowledged nothing for so long.  A window of zero counts only while
+    probes go unanswered (RFC 9293 §3.8.6.1, MUST-37), or once nobody here holds the connection any more."""
 
     delayed_ack: float = 0.04
     """RFC 9293 §3.8.6.3 allows 0.5; a peer's smallest RTO is commonly 0.2."""

@@ -58,7 +58,8 @@ def wait_for_frame(net: VirtioNet, wanted, seconds: float = 3.0) -> bytes:
 def test_the_kernel_answers_arp_over_a_tap(features):
     with in_new_namespace():
         net = VirtioNet(
-            InProcessTransport(NetDevice(TapBackend("vtap0", MAC))), VirtioNetConfig(features=features)
+            InProcessTransport(NetDevice(TapBackend("vtap0", MAC, create=True))),
+            VirtioNetConfig(features=features),
         )
         try:
             subprocess.run(["ip", "addr", "add", "10.9.0.1/24", "dev", "vtap0"], check=True)
@@ -75,12 +76,20 @@ def test_the_kernel_answers_arp_over_a_tap(features):
 
 def test_a_tap_that_is_taken_is_named_in_the_error():
     with in_new_namespace():
-        first = TapBackend("vtap1", MAC)
+        first = TapBackend("vtap1", MAC, create=True)
         try:
             with pytest.raises(TransportError, match="TAP vtap1: in use by another process"):
-                TapBackend("vtap1", MAC)
+                TapBackend("vtap1", MAC, create=True)
         finally:
             first.close()
+
+
+def test_root_does_not_make_a_tap_by_a_mistyped_name():
+    with in_new_namespace():
+        with pytest.raises(TransportError, match="TAP vtap9: no such interface"):
+            TapBackend("vtap9", MAC)
+        listed = subprocess.run(["ip", "link"], capture_output=True, text=True, check=True).stdout
+        assert "vtap9" not in listed
 
 
 def test_an_interface_that_is_no_tap_is_named_in_the_error():
@@ -90,7 +99,7 @@ def test_an_interface_that_is_no_tap_is_named_in_the_error():
 
 def test_a_frame_for_an_interface_that_is_down_is_counted():
     with in_new_namespace():
-        backend = TapBackend("vtap2", MAC)
+        backend = TapBackend("vtap2", MAC, create=True)
         net = VirtioNet(InProcessTransport(NetDevice(backend)))
         try:
             assert net.send_frame([arp_request(b"\x0a\x09\x00\x01")], 0, 0, 0, 0)

@@ -75,15 +75,18 @@ def test_whichever_one_segment_is_lost_all_text_arrives(direction, number):
     assert took < 75  # TIME-WAIT, and a few time-outs at most
 
 
-def test_a_reader_that_never_reads_ends_the_writer_by_its_user_timeout():
+def test_a_reader_that_never_reads_costs_its_writer_bounded_memory_and_few_probes():
     config = TcpConfig(receive_buffer=10_000, user_timeout=120.0, timestamps=False)
     pair = TcpPair(TEXT, b"", client_config=config, server_config=config)
     pair.server.reads = False
     pair.server.closes_when_written = False
-    pair.run(lambda: pair.client.connection.error is not None)
-    assert isinstance(pair.client.connection.error, TimedOutError)
+    pair.wire.run_for(1000.0)
+    assert pair.client.connection.error is None
     assert pair.server.largest_unread <= 10_000 + 127
     assert pair.wire.sent[0] < 60, "probes back off"
+    pair.client.connection.close(pair.wire.now)
+    pair.run(lambda: pair.client.connection.error is not None)
+    assert isinstance(pair.client.connection.error, TimedOutError)
 
 
 def test_a_reader_that_pauses_gets_everything():

@@ -40,15 +40,19 @@ class TapBackend:
 
     features = spec.OFFLOADS
 
-    def __init__(self, name: str, mac: bytes | None = None) -> None:
-        """Open the TAP; without `mac` the guest's is made from the interface's own, the same each time."""
+    def __init__(self, name: str, mac: bytes | None = None, *, create: bool = False) -> None:
+        """Open the TAP; without `mac` the guest's is made from the interface's own, the same each time.
+
+        `create` makes one that is not there, for as long as this object has it
+        open; that takes CAP_NET_ADMIN.  Without it a missing TAP is refused.
+        """
         self.name = name
         self.dropped_sends = 0
         """Frames the kernel did not take: interface down, or its queue full."""
         self.last_error = 0
         """Why, as an errno."""
         self._port: RxPort | None = None
-        self._fd = _open(name)
+        self._fd = _open(name, create)
         try:
             fcntl.ioctl(self._fd, _TUNSETVNETHDRSZ, struct.pack("i", _HEADER_SIZE))
             self.mtu = _read_mtu(name)
@@ -127,9 +131,11 @@ class TapBackend:
             self._port = None
 
 
-def _open(name: str) -> int:
+def _open(name: str, create: bool) -> int:
     if not 1 <= len(name.encode()) <= _INTERFACE_NAME_MAX or "/" in name or name.split() != [name]:
         raise TransportError(f"TAP {name!r}: not the name of an interface", errno.EINVAL)
+    if not create and not _may_exist(name):  # TUNSETIFF would make it, if we may
+        raise TransportError(f"TAP {name}: no such interface; {_HOW_TO_MAKE.format(name=name)}", errno.ENODEV)
     try:
         fd = os.open(_CLONE_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -141,6 +147,15 @@ def _open(name: str) -> int:
         os.close(fd)
         raise _explain(name, error) from error
     return fd
+
+
+def _may_exist(name: str) -> bool:
+    """False when the kernel's list of this thread's network namespace is there, and the name is not in it."""
+    try:
+        with open("/proc/thread-self/net/dev", encoding="utf-8", errors="surrogateescape") as file:
+            return any(line.partition(":")[0].strip() == name for line in file)
+    except OSError:
+        return True  # no procfs: the attempt will tell
 
 
 def _read_mtu(name: str) -> int:
@@ -168,12 +183,15 @@ def _explain(name: str, error: OSError) -> TransportError:
     return TransportError(f"TAP {name}: {_WHY.get(number, os.strerror(number)).format(name=name)}", number)
 
 
+_HOW_TO_MAKE = (
+    "let root make it for you: "
+    "'ip tuntap add {name} mode tap user $USER vnet_hdr', then 'ip link set {name} up'"
+)
 _WHY = {
     errno.ENOENT: f"{_CLONE_DEVICE} is missing; load the module with 'modprobe tun', "
     "or give the container --device /dev/net/tun",
     errno.EACCES: f"no access to {_CLONE_DEVICE}; it is usually open to all (mode 0666)",
-    errno.EPERM: "no permission; let root make it for you: "
-    "'ip tuntap add {name} mode tap user $USER vnet_hdr', then 'ip link set {name} up'",
+    errno.EPERM: f"no permission; {_HOW_TO_MAKE}",
     errno.EBUSY: "in use by another process",
     errno.EINVAL: "exists and is no TAP, or was made with other flags; "
     "remove it and make it again: 'ip tuntap add {name} mode tap user $USER vnet_hdr'",

@@ -220,21 +220,49 @@ def test_the_override_timer_sends_what_a_small_window_takes():
 
 
 @pytest.mark.parametrize("sack", [True, False])
-def test_a_zero_window_is_probed_with_doubling_waits_until_the_user_timeout(sack):
+def test_a_zero_window_is_probed_with_doubling_waits_as_long_as_the_peer_answers(sack):
     peer = TcpPeer.established(PLAIN._replace(user_timeout=100.0, sack=sack), window=1000)
     peer.connection.send(bytes(3000))
     peer.take()
     peer.give("A", ack=1001, window=0)
     waits = []
-    while peer.state is State.ESTABLISHED:
+    while peer.now < 1000.0:
         assert all(s == ("A", 1001, 1, 1) for s in peer.take())
         peer.give("A", ack=1001, window=0)
         peer.take()
         waits.append(peer.jump())
     assert waits[1] == pytest.approx(2 * waits[0])
-    assert max(waits) <= 60
+    assert max(waits) == pytest.approx(60)
+    peer.give("A", ack=1001, window=5000)
+    assert peer.state is State.ESTABLISHED
+    assert [s[1:] for s in peer.take()] == [(1001, 1, 1000), (2001, 1, 1000)]
+
+
+def test_a_zero_window_whose_probes_nobody_answers_ends_at_the_user_timeout():
+    peer = TcpPeer.established(PLAIN._replace(user_timeout=100.0), window=1000)
+    peer.connection.send(bytes(3000))
+    peer.take()
+    peer.give("A", ack=1001, window=0)
+    peer.take()
+    while peer.state is State.ESTABLISHED:
+        peer.jump()
+        sent = peer.take()
     assert isinstance(peer.connection.error, TimedOutError)
-    assert peer.take()[0][0] == "RA"
+    assert peer.now <= 200.0
+    assert sent[0][0] == "RA"
+
+
+def test_a_zero_window_does_not_hold_a_connection_that_was_closed_here():
+    peer = TcpPeer.established(PLAIN._replace(user_timeout=100.0), window=1000)
+    peer.connection.send(bytes(3000))
+    peer.take()
+    peer.give("A", ack=1001, window=0)
+    peer.connection.close(peer.now)
+    while peer.state is not State.CLOSED:
+        peer.take()
+        peer.give("A", ack=1001, window=0)
+        peer.jump()
+    assert peer.now <= 200.0
 
 
 def test_a_probe_that_was_taken_moves_the_stream_on():

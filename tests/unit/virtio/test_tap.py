@@ -52,7 +52,8 @@ OFFLOADS = [
 def test_the_offloads_of_the_tap_are_those_that_were_negotiated(kernel, features, offload):
     _, calls = kernel
     net = VirtioNet(
-        InProcessTransport(NetDevice(tap.TapBackend("tap7", MAC))), VirtioNetConfig(features=features)
+        InProcessTransport(NetDevice(tap.TapBackend("tap7", MAC, create=True))),
+        VirtioNetConfig(features=features),
     )
     (iff, request), (size, header), (offloads, mask) = calls
     assert (iff, request[:18]) == (0x400454CA, b"tap7".ljust(16, b"\0") + struct.pack("H", 0x5002))
@@ -63,7 +64,7 @@ def test_the_offloads_of_the_tap_are_those_that_were_negotiated(kernel, features
 
 def test_frames_and_headers_pass_both_ways(kernel):
     ours, _ = kernel
-    net = VirtioNet(InProcessTransport(NetDevice(tap.TapBackend("tap7", MAC))))
+    net = VirtioNet(InProcessTransport(NetDevice(tap.TapBackend("tap7", MAC, create=True))))
     frame = bytearray(ethernet_frame(200))
     frame[12:14], frame[14], frame[23], frame[46] = b"\x08\x00", 0x45, 6, 0x50
     assert net.send_frame([frame[:54], frame[54:]], 34, 16, 1, 100)
@@ -81,7 +82,7 @@ def test_frames_and_headers_pass_both_ways(kernel):
 
 def test_a_kernel_that_takes_no_more_costs_frames_and_not_the_driver(kernel):
     ours, _ = kernel
-    backend = tap.TapBackend("tap7", MAC)
+    backend = tap.TapBackend("tap7", MAC, create=True)
     net = VirtioNet(InProcessTransport(NetDevice(backend)))
     for _ in range(2000):
         assert net.send_frame([ethernet_frame(1514)], 0, 0, 0, 0)
@@ -113,13 +114,20 @@ def test_an_error_names_the_tap_and_the_way_out(monkeypatch, kernel, number, tex
 
     monkeypatch.setattr(*((os, "open", fail) if step == "open" else (fcntl, "ioctl", fail)))
     with pytest.raises(TransportError, match=text) as error:
-        tap.TapBackend("tap7", MAC)
+        tap.TapBackend("tap7", MAC, create=True)
     assert error.value.errno == number
     monkeypatch.undo()
 
 
+def test_a_tap_that_is_not_there_is_refused_and_nothing_is_asked_of_the_kernel(kernel):
+    _, calls = kernel
+    with pytest.raises(TransportError, match=r"TAP tap7: no such interface; .*'ip tuntap add tap7") as error:
+        tap.TapBackend("tap7", MAC)
+    assert (error.value.errno, calls) == (errno.ENODEV, [])
+
+
 def test_a_tap_whose_offloads_cannot_be_set_is_closed(monkeypatch, kernel):
-    backend = tap.TapBackend("tap7", MAC)
+    backend = tap.TapBackend("tap7", MAC, create=True)
 
     def fail(*_):
         raise OSError(errno.EINVAL, "no")
