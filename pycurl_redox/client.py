@@ -320,9 +320,10 @@ class Client:
         return config, fetcher
 
     def _make_tls(self) -> TlsSettings:
+        from pycurl_redox.tls_options import server_options
         from pycurl_redox.tls_settings import TlsSettings
 
-        return TlsSettings(self._config, os.environ)
+        return TlsSettings(server_options(self._config), os.environ)
 
     def _jar(self) -> CookieJar:
         if self._cookies is None:

@@ -19,12 +19,14 @@ class UrlNode:
     `url` stays None when there are more outputs than URLs.
     """
 
-    __slots__ = ("no_upload", "output", "output_given", "remote_name", "upload", "url")
+    __slots__ = ("no_upload", "output", "output_given", "output_is_null", "remote_name", "upload", "url")
 
     def __init__(self, remote_name: bool = False) -> None:
         self.url: str | None = None
         self.output: str | None = None
         self.output_given = False
+        self.output_is_null = False
+        """`--out-null`"""
         self.remote_name = remote_name
         self.upload: str | None = None
         self.no_upload = False
@@ -47,8 +49,14 @@ class GlobalConfig:
     no_progress_meter = False
     fail_early = False
     styled_output = True
+    trace_ids = False
     milliseconds_per_transfer = 0
     """`--rate`; 0 is no limit."""
+    parallel = False
+    parallel_immediate = False
+    parallel_max = 50
+    parallel_max_host = 0
+    """Connections to one scheme, host and port; 0 is no limit."""
     nic = "user"
     help_category: str | None = None
 
@@ -83,6 +91,8 @@ class OperationConfig:
     condition_time = 0
     etag_save: str | None = None
     etag_compare: str | None = None
+    hsts: str | None = None
+    alt_svc: str | None = None
     cookie_jar: str | None = None
     junk_session_cookies = False
     http_version = ""
@@ -102,6 +112,8 @@ class OperationConfig:
     # Redirects and errors
     location = False
     location_trusted = False
+    follow = False
+    """`--follow`: -X holds only for as long as the redirects' rules keep the method."""
     max_redirs = 50
     post301 = False
     post302 = False
@@ -119,6 +131,7 @@ class OperationConfig:
     """AUTH_* of -u; 0 is the default, Basic."""
     user: str | None = None
     oauth2_bearer: str | None = None
+    aws_sigv4: str | None = None
     netrc = False
     netrc_optional = False
     netrc_file: str | None = None
@@ -144,18 +157,58 @@ class OperationConfig:
     proxytunnel = False
     noproxy: str | None = None
     suppress_connect_headers = False
+    preproxy: str | None = None
+    socks5_basic = False
+    haproxy_protocol = False
+    haproxy_clientip: str | None = None
+    unix_socket: str | None = None
+    unix_is_abstract = False
+    interface: str | None = None
+    local_ports: tuple[int, int] | None = None
+    """First and last of `--local-port`."""
+    ip_tos: int | None = None
+    keepalive_cnt = 0
+    dns_servers: str | None = None
+    dns_interface: str | None = None
+    dns_ipv4_addr: str | None = None
+    dns_ipv6_addr: str | None = None
+    doh_url: str | None = None
+    doh_insecure = False
 
-    # TLS
+    # TLS; `tls_options.py` makes one value of them for servers and one for proxies
     insecure = False
     cacert: str | None = None
     capath: str | None = None
+    ca_native = False
+    crlfile: str | None = None
     pinnedpubkey: str | None = None
-    curves: str | None = None
+    cert: str | None = None
+    """`FILE[:PASSWORD]`"""
+    cert_type = ""
+    key: str | None = None
+    key_type = ""
+    passphrase: str | None = None
+    ciphers: str | None = None
     tls13_ciphers: str | None = None
+    curves: str | None = None
+    sigalgs: str | None = None
     tls_min = ""
     """"1.0" to "1.3", or ""."""
     tls_max = ""
     no_alpn = False
+    proxy_insecure = False
+    proxy_cacert: str | None = None
+    proxy_capath: str | None = None
+    proxy_ca_native = False
+    proxy_crlfile: str | None = None
+    proxy_pinnedpubkey: str | None = None
+    proxy_cert: str | None = None
+    proxy_cert_type = ""
+    proxy_key: str | None = None
+    proxy_key_type = ""
+    proxy_pass: str | None = None
+    proxy_ciphers: str | None = None
+    proxy_tls13_ciphers: str | None = None
 
     # Where it goes
     include = False
@@ -170,6 +223,8 @@ class OperationConfig:
     clobber: bool | None = None
     """True and False of --clobber and --no-clobber; None: only a name out of a header is not written over."""
     remove_on_error = False
+    skip_existing = False
+    xattr = False
     max_filesize = 0
     no_buffer = False
 
@@ -181,6 +236,8 @@ class OperationConfig:
         self.cookie_files: list[str] = []
         self.resolve: list[str] = []
         self.connect_to: list[str] = []
+        self.allow_address: list[str] = []
+        self.deny_address: list[str] = []
 
     @property
     def has_url(self) -> bool:

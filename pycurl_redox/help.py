@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pycurl_redox.option_table import CATEGORIES, OPTIONS, Row
+from pycurl_redox.option_table import CATEGORIES, Row, all_options, shown_name
 
 _COLUMNS = 80
 _USAGE = "Usage: curl [options...] <url>\n"
@@ -33,14 +33,13 @@ def help_text(category: str | None = None) -> str:
 
 def shown_options() -> list[Row]:
     """Return the options that are built in and have an effect."""
-    return [row for row in OPTIONS if row[5] and row[3] not in ("", "-")]
+    return [row for row in all_options() if row[5] and row[3] not in ("", "-")]
 
 
 def option_name(row: Row) -> str:
     """Return how an option is written in lists: `-o, --output <file>`."""
-    negated = row[2] == "negated" or row[0] == "clobber"
     short = f"-{row[1]}, " if row[1] else "    "
-    return f"{short}--{'no-' if negated else ''}{row[0]}" + (f" {row[4]}" if row[4] else "")
+    return f"{short}--{shown_name(row)}" + (f" {row[4]}" if row[4] else "")
 
 
 def _options(rows: Iterable[Row]) -> str:

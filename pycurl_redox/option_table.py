@@ -1,4 +1,7 @@
-"""THE table of options: one row an option, in the order of `--help all`.
+"""THE tables of options: one row an option, in the order of `--help all`.
+
+`OPTIONS` are those of curl 7.88.1; `LATER_OPTIONS` came after it, or are ours.  The later ones have to be written
+in full, so that no abbreviation that a script relies on becomes ambiguous.
 
 Columns: long name; short name; kind of argument; where the value goes; the argument's name and the help line,
 as `--help` prints them; categories.
@@ -135,7 +138,6 @@ OPTIONS: tuple[Row, ...] = (
     ("netrc-file", "", "file", "netrc_file", "<filename>", "Specify FILE for netrc", "curl"),
     ("netrc-optional", "", "bool", "netrc_optional", "", "Use either .netrc or URL", "curl"),
     ("next", ":", "none", "*", "", "Make next URL use its separate set of options", "curl"),
-    ("nic", "", "text", "global.nic", "<user|tap:NAME>", "Network card to use", "connection"),
     ("alpn", "", "negated", "no_alpn", "", "Disable the ALPN TLS extension", "tls http"),
     ("buffer", "N", "negated", "no_buffer", "", "Disable buffering of the output stream", "curl"),
     ("clobber", "", "negated", "*", "", "Do not overwrite files that already exist", "curl output"),
@@ -278,7 +280,52 @@ OPTIONS: tuple[Row, ...] = (
     ("ftp-ssl-reqd", "", "bool", "", "", "", ""),
     ("test-event", "", "bool", "*", "", "", ""),
 )
+
+LATER_OPTIONS: tuple[Row, ...] = (
+    ("allow-address", "", "list", "-", "<CIDR|private|loopback,...>", "Connect to these addresses only", "connection"),
+    ("ca-native", "", "bool", "-", "", "Load CA certs from the OS beside --cacert", "tls"),
+    ("deny-address", "", "list", "-", "<CIDR|private|loopback,...>", "Never connect to these addresses", "connection"),
+    ("dump-ca-embed", "", "bool", "-", "", "Write the embedded CA bundle to standard output", "tls"),
+    ("ech", "", "text", "-", "<config>", "Configure ECH", "tls"),
+    ("follow", "", "bool", "-", "", "Follow redirects per spec", "http"),
+    ("haproxy-clientip", "", "text", "-", "<ip>", "Set address in HAProxy PROXY", "http proxy"),
+    ("httpsig-algo", "", "text", "-", "<algorithm>", "Algorithm of HTTP Message Signatures", "auth http"),
+    ("httpsig-headers", "", "text", "-", "<list>", "Components of HTTP Message Signatures", "auth http"),
+    ("httpsig-key", "", "text", "-", "<file>", "Key of HTTP Message Signatures", "auth http"),
+    ("httpsig-keyid", "", "text", "-", "<id>", "Key name of HTTP Message Signatures", "auth http"),
+    ("ip-tos", "", "text", "-", "<string>", "Set IP Type of Service or Traffic Class", "connection"),
+    ("ipfs-gateway", "", "text", "-", "<URL>", "Gateway for IPFS", "curl"),
+    ("keepalive-cnt", "", "number", "-", "<integer>", "Maximum number of keepalive probes", "connection"),
+    ("knownhosts", "", "file", "-", "<file>", "Specify knownhosts path", "ssh"),
+    ("mptcp", "", "bool", "-", "", "Enable Multipath TCP", "connection"),
+    ("nic", "", "text", "global.nic", "<user|tap:NAME>", "Network card to use", "connection"),
+    ("out-null", "", "none", "-", "", "Discard response data into the void", "output"),
+    ("parallel-max-host", "", "number", "-", "<integer>", "Maximum concurrency to the same host", "connection curl"),
+    ("proxy-ca-native", "", "bool", "-", "", "Load CA certs from the OS for the HTTPS proxy", "proxy tls"),
+    ("proxy-http2", "", "bool", "-", "", "Use HTTP/2 with HTTPS proxy", "http proxy"),
+    ("proxy-http3", "", "bool", "-", "", "Use HTTP/3 with HTTPS proxy", "http proxy"),
+    ("sigalgs", "", "text", "-", "<list>", "TLS signature algorithms to use", "tls"),
+    ("skip-existing", "", "bool", "-", "", "Skip download if local file already exists", "curl output"),
+    ("ssl-sessions", "", "file", "-", "<filename>", "Load/save SSL session tickets from/to this file", "tls"),
+    ("tls-earlydata", "", "bool", "-", "", "Allow use of TLSv1.3 early data (0RTT)", "tls"),
+    ("trace-config", "", "text", "-", "<string>", "Details to log in trace/verbose output", "verbose"),
+    ("trace-ids", "", "bool", "-", "", "Transfer + connection identifiers in verbose output", "verbose"),
+    ("upload-flags", "", "text", "-", "<flags>", "IMAP upload behavior", "curl output"),
+    ("variable", "", "text", "-", "<[%]name=text/@file>", "Set variable", "curl"),
+    ("vlan-priority", "", "number", "-", "<priority>", "Set VLAN priority", "connection"),
+)
 # fmt: on
+
+
+def all_options() -> list[Row]:
+    """Return the rows of both tables, in the order of `--help all`."""
+    return sorted((*OPTIONS, *LATER_OPTIONS), key=shown_name)
+
+
+def shown_name(row: Row) -> str:
+    """Return the long name that is shown: some booleans are known by their --no- form."""
+    return f"no-{row[0]}" if row[2] == "negated" or row[0] == "clobber" else row[0]
+
 
 CATEGORIES: tuple[tuple[str, str], ...] = (
     ("auth", "Different types of authentication methods"),

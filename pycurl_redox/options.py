@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pycurl_redox import messages
 from pycurl_redox.config import GlobalConfig, OperationConfig
 from pycurl_redox.errors import UsageError
-from pycurl_redox.option_table import OPTIONS, Row
+from pycurl_redox.option_table import LATER_OPTIONS, OPTIONS, Row
 
 ReadFile = Callable[[str], bytes]
 
@@ -270,6 +270,9 @@ def _find_long(name: str) -> tuple[Row, bool]:
         # A --no- form is never shortened.
         if toggle and row[0].startswith(name):
             found, hits = row, hits + 1
+    for row in LATER_OPTIONS:
+        if row[0] == (name if toggle else name[3:]):
+            found, hits = row, 1
     if found is None:
         raise OptionError("is unknown")
     if hits > 1:

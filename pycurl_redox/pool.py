@@ -9,6 +9,7 @@ from pycurl_redox.message import Observer
 
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
+    from pycurl_redox.tls_options import TlsOptions
     from tcpip.wire.address import IpAddress
 
 MAX_IDLE = 100
@@ -45,7 +46,7 @@ class Route(NamedTuple):
     proxy: Proxy | None = None
     is_tunnel: bool = False
     family: int = 0
-    tls: tuple[object, ...] = ()
+    tls: TlsOptions | None = None
 
     @property
     def sends_absolute_targets(self) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
     from pycurl_redox.config import OperationConfig
     from pycurl_redox.resolve_rules import ResolveRules
+    from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.transfer import Transfer
     from pycurl_redox.url import Url
     from tcpip.wire.address import IpAddress
@@ -36,7 +37,7 @@ class Routing:
         self._config = config
         self._environment = environment
         self._warn = warn
-        self._tls_key = (config.insecure, config.cacert, config.capath, config.pinnedpubkey, config.no_alpn)
+        self._tls: TlsOptions | None = None
         self._rules: ResolveRules | None = None
         self._routes: dict[tuple[str, str, int], Route] = {}
 
@@ -70,8 +71,15 @@ class Routing:
             proxy,
             is_tunnel,
             config.ip_version,
-            self._tls_key if url.scheme == "https" else (),
+            self._tls_options() if url.scheme == "https" else None,
         )
+
+    def _tls_options(self) -> TlsOptions:
+        if self._tls is None:
+            from pycurl_redox.tls_options import server_options
+
+            self._tls = server_options(self._config)
+        return self._tls
 
     def is_trusted(self, transfer: Transfer) -> bool:
         """Say whether the current URL is of the host, port and scheme that the user named."""

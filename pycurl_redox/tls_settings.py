@@ -19,10 +19,10 @@ from tls.paths import VerifiedPath, verify_chain
 from tls.trust import TrustStore
 
 if TYPE_CHECKING:
-    from pycurl_redox.config import OperationConfig
     from pycurl_redox.connection import Connection
     from pycurl_redox.message import Observer
     from pycurl_redox.pool import Route
+    from pycurl_redox.tls_options import TlsOptions
 
 ALPN_HTTP1 = (b"http/1.1",)
 SYSTEM_CAPATH = "/etc/ssl/certs"
@@ -58,8 +58,8 @@ OPENSSL_CODES = {
 class TlsSettings:
     """What a TLS client is told, for all connections of one operation; the trust store is opened once."""
 
-    def __init__(self, config: OperationConfig, environment: Mapping[str, str]) -> None:
-        self._config = config
+    def __init__(self, options: TlsOptions, environment: Mapping[str, str]) -> None:
+        self._options = options
         self._environment = environment
         self._trust: TrustStore | None = None
         self._tls: TlsConfig | None = None
@@ -78,7 +78,7 @@ class TlsSettings:
 
     def on_event(self, connection: Connection) -> Callable[[Event], None]:
         """Return what takes the events of a connection that are no data."""
-        is_first = not self._config.insecure
+        is_first = not self._options.insecure
         held: list[MessageTraced] = []
 
         def take(event: Event) -> None:
@@ -123,48 +123,48 @@ class TlsSettings:
         observer.note(f"SSL connection using TLSv1.3 / {CIPHER_SUITE_NAMES[done.cipher_suite]}")
         if done.alpn is not None:
             observer.note(f"ALPN: server accepted {done.alpn.decode('latin-1')}")
-        elif not self._config.no_alpn:
+        elif not self._options.no_alpn:
             observer.note("ALPN: server did not agree on a protocol. Uses default.")
         if done.peer_certificate is not None and observer.traces_tls:
             self._note_certificate(connection.route.host, done, done.peer_certificate, observer)
         observer.note("using HTTP/1.1" if done.alpn is not None else "using HTTP/1.x")
-        if self._config.pinnedpubkey is not None:
+        if self._options.pinnedpubkey is not None:
             if done.peer_certificate is None or not is_pinned(
-                self._config.pinnedpubkey, done.peer_certificate.key_der
+                self._options.pinnedpubkey, done.peer_certificate.key_der
             ):
                 raise errors.PinnedKeyError("SSL: public key does not match pinned public key")
 
     def _make_config(self, trace: bool) -> TlsConfig:
-        config = self._config
-        if config.tls_max not in ("", "1.3"):
-            raise errors.TlsFailedError(f"TLS: --tls-max {config.tls_max}: only TLS 1.3 is spoken here")
+        options = self._options
+        if options.tls_max not in ("", "1.3"):
+            raise errors.TlsFailedError(f"TLS: --tls-max {options.tls_max}: only TLS 1.3 is spoken here")
         settings = TlsConfig(
-            verify=None if config.insecure else self._verify,
-            alpn=() if config.no_alpn else ALPN_HTTP1,
+            verify=None if options.insecure else self._verify,
+            alpn=() if options.no_alpn else ALPN_HTTP1,
             trace=trace,
             key_log=self._key_log,
         )
-        if not config.insecure:
+        if not options.insecure:
             self._trust = self._open_trust()
-        if config.tls13_ciphers is not None:
-            settings = settings._replace(cipher_suites=_suites(config.tls13_ciphers))
-        if config.curves is not None:
-            groups = _groups(config.curves)
+        if options.tls13_ciphers is not None:
+            settings = settings._replace(cipher_suites=_suites(options.tls13_ciphers))
+        if options.curves is not None:
+            groups = _groups(options.curves)
             settings = settings._replace(groups=groups, key_shares=groups[:1])
         return settings
 
     def _open_trust(self) -> TrustStore:
-        config, environment = self._config, self._environment
-        file = config.cacert or environment.get("CURL_CA_BUNDLE")
+        options, environment = self._options, self._environment
+        file = options.cacert or environment.get("CURL_CA_BUNDLE")
         try:
-            if file is None and config.capath is None:
+            if file is None and options.capath is None:
                 return TrustStore.system(environment)
-            store = TrustStore.from_file(file) if file is not None else TrustStore(str(config.capath))
+            store = TrustStore.from_file(file) if file is not None else TrustStore(str(options.capath))
         except (OSError, UsageError) as error:
-            named = file or config.capath or environment.get("SSL_CERT_FILE")
+            named = file or options.capath or environment.get("SSL_CERT_FILE")
             raise errors.CaFileError(f"error setting certificate file: {named}") from error
-        if config.capath is not None:
-            store.add_directory(config.capath)
+        if options.capath is not None:
+            store.add_directory(options.capath)
         return store
 
     def _verify(self, chain: Sequence[Certificate], server_name: str) -> VerifiedPath:
@@ -172,14 +172,14 @@ class TlsSettings:
         return verify_chain(chain, server_name, self._trust, wall_clock(), partial_chain=True)
 
     def _note_trust(self, observer: Observer) -> None:
-        config, environment = self._config, self._environment
-        file = config.cacert or environment.get("CURL_CA_BUNDLE") or environment.get("SSL_CERT_FILE")
+        options, environment = self._options, self._environment
+        file = options.cacert or environment.get("CURL_CA_BUNDLE") or environment.get("SSL_CERT_FILE")
         if file is None:
             from tls.trust import SYSTEM_BUNDLES
 
             file = next((path for path in SYSTEM_BUNDLES if os.path.exists(path)), "none")
         observer.note(f" CAfile: {file}")
-        observer.note(f" CApath: {config.capath or SYSTEM_CAPATH}")
+        observer.note(f" CApath: {options.capath or SYSTEM_CAPATH}")
 
     def _note_certificate(
         self, host: str, done: HandshakeCompleted, leaf: Certificate, observer: Observer

@@ -7,7 +7,7 @@ from pycurl_redox.config import AUTH_ANY, AUTH_BEARER, AUTH_DIGEST, GlobalConfig
 from pycurl_redox.errors import TRY_HELP, UsageError
 from pycurl_redox.method import method_note, settle_method
 from pycurl_redox.option_actions import ACTIONS
-from pycurl_redox.option_table import CATEGORIES, OPTIONS
+from pycurl_redox.option_table import CATEGORIES, LATER_OPTIONS, OPTIONS, all_options, shown_name
 from pycurl_redox.options import read_command_line
 
 
@@ -293,13 +293,26 @@ def test_a_needless_method_is_noted_and_head_is_warned_about():
     )
 
 
+@pytest.mark.parametrize("table", [OPTIONS, LATER_OPTIONS])
+def test_the_tables_are_in_the_order_of_the_help(table):
+    names = [shown_name(row) for row in table if row[5]]
+    assert names == sorted(names)
+
+
+def test_options_that_came_later_take_no_abbreviation_away():
+    assert operation("--dump", "x").dump_header == "x"
+    assert read("--nic", "tap:t0").config.nic == "tap:t0"
+    assert "option --ni: is unknown" in refused("--ni", "tap:t0")[0]
+
+
 def test_every_row_of_the_table_leads_somewhere():
-    short = [row[1] for row in OPTIONS if row[1]]
+    rows = all_options()
+    short = [row[1] for row in rows if row[1]]
     assert len(set(short)) == len(short)
-    names = [row[0] for row in OPTIONS]
+    names = [row[0] for row in rows]
     assert len(set(names)) == len(names)
     known = {name for name, _ in CATEGORIES} | {"important"}
-    for name, letter, kind, field, _, _, categories in OPTIONS:
+    for name, letter, kind, field, _, _, categories in rows:
         assert len(letter) <= 1
         assert kind in ("bool", "negated", "none", "text", "file", "list", "number", "seconds", "size")
         assert set(categories.split()) <= known, name
@@ -309,5 +322,5 @@ def test_every_row_of_the_table_leads_somewhere():
             assert hasattr(GlobalConfig(), field[7:]), name
         elif field not in ("", "-"):
             assert hasattr(OperationConfig(), field), name
-    assert set(ACTIONS) == {row[0] for row in OPTIONS if row[3] == "*"}
+    assert set(ACTIONS) == {row[0] for row in rows if row[3] == "*"}
     assert option_actions.PROTOCOLS == ("http", "https")

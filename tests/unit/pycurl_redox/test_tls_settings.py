@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pycurl_redox import errors
-from pycurl_redox.config import OperationConfig
 from pycurl_redox.message import Observer
+from pycurl_redox.tls_options import TlsOptions
 from pycurl_redox.tls_settings import KeyLog, TlsSettings
 from tests.fakes.scripted_tls_server import CLIENT_CONFIG, ScriptedTlsServer
 from tls.certificates import Certificate
@@ -17,9 +17,7 @@ from tls.events import HandshakeCompleted
 
 
 def settings(**fields: object) -> TlsSettings:
-    config = OperationConfig()
-    config.__dict__.update(insecure=True, **fields)
-    return TlsSettings(config, {})
+    return TlsSettings(TlsOptions(insecure=True)._replace(**fields), {})
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])

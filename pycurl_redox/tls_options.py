@@ -1,0 +1,82 @@
+"""What the options say of TLS, once for the server and once for an HTTPS proxy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pycurl_redox.config import OperationConfig
+
+
+class TlsOptions(NamedTuple):
+    """One side's options; equal ones may share connections, so it is part of a route."""
+
+    insecure: bool = False
+    cacert: str | None = None
+    capath: str | None = None
+    ca_native: bool = False
+    crlfile: str | None = None
+    pinnedpubkey: str | None = None
+    cert: str | None = None
+    """`FILE[:PASSWORD]` of -E, as it was typed."""
+    cert_type: str = ""
+    key: str | None = None
+    key_type: str = ""
+    passphrase: str | None = None
+    ciphers: str | None = None
+    """Suites of TLS 1.2, by OpenSSL's names."""
+    tls13_ciphers: str | None = None
+    curves: str | None = None
+    sigalgs: str | None = None
+    tls_min: str = ""
+    """"1.0" to "1.3", or ""."""
+    tls_max: str = ""
+    no_alpn: bool = False
+    is_proxy: bool = False
+
+
+def server_options(config: OperationConfig) -> TlsOptions:
+    """Return the options for servers, directly or through a tunnel."""
+    return TlsOptions(
+        insecure=config.insecure,
+        cacert=config.cacert,
+        capath=config.capath,
+        ca_native=config.ca_native,
+        crlfile=config.crlfile,
+        pinnedpubkey=config.pinnedpubkey,
+        cert=config.cert,
+        cert_type=config.cert_type,
+        key=config.key,
+        key_type=config.key_type,
+        passphrase=config.passphrase,
+        ciphers=config.ciphers,
+        tls13_ciphers=config.tls13_ciphers,
+        curves=config.curves,
+        sigalgs=config.sigalgs,
+        tls_min=config.tls_min,
+        tls_max=config.tls_max,
+        no_alpn=config.no_alpn,
+    )
+
+
+def proxy_options(config: OperationConfig) -> TlsOptions:
+    """Return the options for an HTTPS proxy; what is not said apart for it is that of servers, as in curl."""
+    return TlsOptions(
+        insecure=config.proxy_insecure,
+        cacert=config.proxy_cacert,
+        capath=config.proxy_capath,
+        ca_native=config.proxy_ca_native,
+        crlfile=config.proxy_crlfile,
+        pinnedpubkey=config.proxy_pinnedpubkey,
+        cert=config.proxy_cert,
+        cert_type=config.proxy_cert_type,
+        key=config.proxy_key,
+        key_type=config.proxy_key_type,
+        passphrase=config.proxy_pass,
+        ciphers=config.proxy_ciphers,
+        tls13_ciphers=config.proxy_tls13_ciphers,
+        curves=config.curves,
+        sigalgs=config.sigalgs,
+        no_alpn=config.no_alpn,
+        is_proxy=True,
+    )
