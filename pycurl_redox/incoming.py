@@ -36,7 +36,7 @@ class Incoming:
         self._held: Buffer = b""  # read, and held back by the pace
         self.head = response.head
         self.is_unmet = False
-        """True when a time condition says that there is nothing new."""
+        """True when a condition says that there is nothing new: an empty body is then no empty file."""
         self.result = session.transfer.result
 
     @property
@@ -64,7 +64,7 @@ class Incoming:
                 raise errors.RangeError("HTTP server doesn't seem to support byte ranges. Cannot resume.")
         if config.max_filesize and (result.expected or 0) > config.max_filesize:
             raise errors.FileSizeExceededError("Maximum file size exceeded")
-        self.is_unmet = bool(config.time_condition) and head.status == 304
+        self.is_unmet = head.status == 304
         if config.time_condition and not config.range and head.status != 304:
             self._check_time(config.time_condition, config.condition_time)
         if not config.raw:
