@@ -176,7 +176,7 @@ async def secure(
     except PeerResetError as error:
         raise errors.TlsFailedError("Recv failure: Connection reset by peer") from error
     except TlsError as error:
-        raise handshake_failed(error, host) from error
+        raise handshake_failed(error, host, is_proxy) from error
     connection.stream = stream
     if is_proxy:
         connection.proxy_tls = done

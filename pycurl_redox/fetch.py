@@ -280,21 +280,22 @@ class Session:
             from pycurl_redox import tunnel as tunnels
 
             tunnel = tunnels.Tunnel(self, route)
+        number = self.fetcher.pool.next_number()
         while True:
-            connection = await self._dial(route, deadline)
+            connection = await self._dial(route, number, deadline)
             try:
                 is_ready = await self._prepare(connection, tunnel, deadline)
             except BaseException as error:
                 raise self.ended(connection, error) from error
             if is_ready:
                 return connection
-            self.drop(connection)
+            self.observer.note("Connect me again please")
+            connection.abort()
 
-    async def _dial(self, route: Route, deadline: float) -> Connection:
+    async def _dial(self, route: Route, number: int, deadline: float) -> Connection:
         """TCP to the server or the first proxy."""
         config, result, times = self.transfer.config, self.transfer.result, self.times
         head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
-        number = self.fetcher.pool.next_number()
         try:
             connection = await connections.connect(
                 self.network,
@@ -349,7 +350,8 @@ class Session:
             deadline,
             options.is_proxy,
         )
-        self.mark("app_connect")
+        if not options.is_proxy:
+            self.mark("app_connect")
 
     async def look_up(
         self, host: str, port: int, family: int, deadline: float, is_proxy: bool

@@ -265,14 +265,22 @@ def is_pinned(pins: str, key_der: bytes) -> bool:
         return False
 
 
-def handshake_failed(error: TlsError, host: str) -> errors.FetchError:
+def handshake_failed(error: TlsError, host: str, is_proxy: bool = False) -> errors.FetchError:
     """Return curl's error for a handshake that came to nothing; a certificate's draws its chain."""
     if not isinstance(error, CertificateError):
         return errors.TlsFailedError(f"TLS: {error}{_old_version_hint(error)}")
     text = f"SSL certificate problem: {error.openssl_text or error}"
     if error.openssl_text.endswith("mismatch"):
         text = f"SSL: no alternative certificate subject name matches target host name '{host}'"
-    return errors.CertificateRefusedError("\n".join(filter(None, [text, error.diagnosis])))
+    diagnosis = error.diagnosis
+    if is_proxy:
+        for server, proxy in (
+            ("The server", "The proxy"),
+            ("\n--", "\n--proxy-"),
+            ("\n-k", "\n--proxy-insecure"),
+        ):
+            diagnosis = diagnosis.replace(server, proxy)
+    return errors.CertificateRefusedError("\n".join(filter(None, [text, diagnosis])))
 
 
 def _old_version_hint(error: TlsError) -> str:

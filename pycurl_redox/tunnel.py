@@ -56,6 +56,7 @@ class Tunnel:
                 observer.note(f"CONNECT tunnel established, response {status}")
                 connection.exchanges = 0
                 connection.is_reusable = True
+                connection.is_http10 = False  # that was the proxy's
                 return True
             login = session.proxy_login
             if status != 407 or not session.challenged(login, head, b"proxy-authenticate"):
