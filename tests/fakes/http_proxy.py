@@ -28,7 +28,8 @@ class HttpProxy:
         self._established = established
         self.heads: list[bytes] = []
         self.goodbyes = 0
-        """Connections that TLS ended in order."""
+        """Tunnels that the client's TLS has ended in order."""
+        self.has_ended = threading.Event()
 
     def converse(self, link: socket.socket) -> None:
         while True:
@@ -101,6 +102,7 @@ class HttpProxy:
                 far.sendall(data)
         with contextlib.suppress(OSError):
             far.shutdown(socket.SHUT_WR)
+        self.has_ended.set()
         thread.join(10)
 
 
