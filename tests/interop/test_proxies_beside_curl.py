@@ -212,6 +212,27 @@ def test_an_https_proxy_is_spoken_to_and_of_as_by_curl(places: dict[str, str], w
     assert (code, out[:6]) == (0, b"hello\n") if good else code in (7, 60)
 
 
+def test_a_refused_proxy_certificate_names_the_proxys_own_options(places: dict[str, str]) -> None:
+    done = redox_curl("-4", "-sS", "-x", f"https://localhost:{places['HTTPS_PROXY']}", places["IP"])
+    assert done.code == 60 and "The proxy at 'localhost' sent 1 certificate:" in done.err
+    assert "\n--proxy-cacert FILE " in done.err and "\n--proxy-insecure " in done.err
+
+
+def test_the_pinned_key_of_a_proxy_is_checked(places: dict[str, str]) -> None:
+    """curl 7.88.1 lets a wrong one pass."""
+    way = ["-4", "-sS", "-x", f"https://localhost:{places['HTTPS_PROXY']}", "--proxy-cacert", places["CA"]]
+    pinned = "sha256//" + "A" * 43 + "="
+    assert redox_curl(*way, "--proxy-pinnedpubkey", pinned, places["IP"]).code == 90
+    assert redox_curl(*way, "--pinnedpubkey", pinned, places["IP"]).out == b"hello\n"
+
+
+def test_a_server_refused_within_a_tunnel_of_tls_is_told_as_any_other(places: dict[str, str]) -> None:
+    """curl 7.88.1 has lost OpenSSL's reason there, and says SSL_ERROR_SYSCALL (35)."""
+    way = ["-4", "-sS", "-x", f"https://localhost:{places['HTTPS_PROXY']}", "--proxy-cacert", places["CA"]]
+    done = redox_curl(*way, places["SECRET"])
+    assert done.code == 60 and "The server at 'localhost' sent 1 certificate:" in done.err
+
+
 BASIC = b'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="x"\r\n'
 DIGEST = b'HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm="x", nonce="n", algorithm=MD5\r\n'
 STALE = b'HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm="x", nonce="m", stale=true\r\n'
