@@ -53,6 +53,15 @@ class Authenticator:
         return _NAMES.get(self._picked, "")
 
     @property
+    def description(self) -> str:
+        """Scheme and user of the next request, for `-v`; "" when it goes without.
+
+        Digest is named before there is a challenge to answer, too, as in curl.
+        """
+        name = "Digest" if self._picked == AUTH_DIGEST else self.scheme
+        return f"{name} with user '{self._user.decode('utf-8', 'surrogateescape')}'" if name else ""
+
+    @property
     def is_settled(self) -> bool:
         """False: the next request only asks for a challenge, and its body is to be left out."""
         return self._picked != AUTH_DIGEST or self._has_challenge()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pycurl_redox.cookies import CookieJar
     from pycurl_redox.dial import NetworkLike
     from pycurl_redox.message import Body
+    from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
 
 T = TypeVar("T")
@@ -319,11 +320,11 @@ class Client:
             config = timed
         return config, fetcher
 
-    def _make_tls(self) -> TlsSettings:
-        from pycurl_redox.tls_options import server_options
+    @staticmethod
+    def _make_tls(options: TlsOptions) -> TlsSettings:
         from pycurl_redox.tls_settings import TlsSettings
 
-        return TlsSettings(server_options(self._config), os.environ)
+        return TlsSettings(options, os.environ)
 
     def _jar(self) -> CookieJar:
         if self._cookies is None:

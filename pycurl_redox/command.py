@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pycurl_redox.options import CommandLine
     from pycurl_redox.output import Output
     from pycurl_redox.reporter import Tracer
+    from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.transfer import Transfer
 
@@ -243,11 +244,10 @@ class OperationSetup:
             )
         return self._fetcher
 
-    def _make_tls(self) -> TlsSettings:
-        from pycurl_redox.tls_options import server_options
+    def _make_tls(self, options: TlsOptions) -> TlsSettings:
         from pycurl_redox.tls_settings import TlsSettings
 
-        return TlsSettings(server_options(self.config), self.command.environment)
+        return TlsSettings(options, self.command.environment)
 
     def expansions(self, node: UrlNode) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
         """Go through the URLs that one argument stands for: upload, URL, and what its pattern stood for."""

@@ -149,7 +149,8 @@ class OperationConfig:
     speed_limit = 0
     speed_time = 0
     proxy: str | None = None
-    proxy_http10 = False
+    proxy_kind = "http"
+    """Of a `proxy` whose URL does not say it: "http", "http1.0", "socks4", "socks4a", "socks5", "socks5h"."""
     proxy_user: str | None = None
     proxy_basic = False
     proxy_digest = False
@@ -159,6 +160,7 @@ class OperationConfig:
     suppress_connect_headers = False
     preproxy: str | None = None
     socks5_basic = False
+    """Changes nothing: there is no other way to log in."""
     haproxy_protocol = False
     haproxy_clientip: str | None = None
     unix_socket: str | None = None

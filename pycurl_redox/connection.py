@@ -44,12 +44,18 @@ class Connection(HttpConnection):
         self.remote, self.local = _shown(endpoint.remote), _shown(endpoint.local)
         self.number = number
         self.tls: HandshakeCompleted | None = None
+        self.proxy_tls: HandshakeCompleted | None = None
         self.handshake_seconds = 0.0
 
     @property
     def name(self) -> str:
         """Whom it leads to at first, in curl's notes."""
-        return self.route.proxy.host if self.route.proxy else self.route.dial_host
+        proxy = self.route.first_proxy
+        return proxy.host if proxy else self.route.dial_host
+
+    def tls_host(self, is_proxy: bool) -> str:
+        """Whose certificate is expected: the server's, or the HTTPS proxy's."""
+        return self.route.proxy.host if is_proxy and self.route.proxy else self.route.host
 
     def abort(self) -> None:
         self.is_reusable = False
@@ -75,15 +81,16 @@ async def connect(
     learned: Learned,
     head_start: float = dial.HEAD_START,
 ) -> Connection:
-    """Reach the proxy or the host by TCP; tunnel and TLS are laid on later."""
-    proxy = route.proxy
+    """Reach the first proxy or the host by TCP; what comes after is laid on later."""
+    proxy = route.first_proxy
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
     began = network.now()
     addresses = known(host, port)
     if addresses:
         observer.note(f"Hostname {host} was found in DNS cache")
     else:
-        addresses = await _resolve(network, host, route, began, deadline, observer)
+        refused = errors.proxy_resolve_failed if proxy and not proxy.is_socks else errors.resolve_failed
+        addresses = await resolve(network, host, route.family, began, deadline, observer, refused)
         learned(host, port, addresses)
     times.resolved = network.now()
     try:
@@ -106,20 +113,26 @@ async def connect(
     return Connection(endpoint, route, number, observer)
 
 
-async def _resolve(
-    network: NetworkLike, host: str, route: Route, began: float, deadline: float | None, observer: Observer
+async def resolve(
+    network: NetworkLike,
+    host: str,
+    family: int,
+    began: float,
+    deadline: float | None,
+    observer: Observer,
+    refused: Callable[[str], errors.FetchError],
 ) -> list[IpAddress]:
+    """Find a name's addresses, or raise what `refused` makes of the name."""
     try:
         literal = IpAddress.parse(host.partition("%")[0])
     except ValueError:
         pass
     else:
-        if route.family in (0, literal.version):
+        if family in (0, literal.version):
             return [literal]
         raise errors.ConnectFailedError()  # of the other family than the one asked for
-    refused = errors.proxy_resolve_failed if route.proxy else errors.resolve_failed
     try:
-        addresses = await network.resolve(host, route.family, deadline)
+        addresses = await network.resolve(host, family, deadline)
     except TimedOutError as error:
         raise errors.resolving_timed_out(_milliseconds(network.now() - began)) from error
     except (StackError, ValueError) as error:
@@ -141,27 +154,36 @@ async def secure(
     times: Times,
     now: Callable[[], float],
     deadline: float | None,
+    is_proxy: bool = False,
 ) -> None:
-    """Lay TLS over the stream."""
+    """Lay TLS over the stream, with the server or with an HTTPS proxy."""
     from pycurl_redox.tls_settings import handshake_failed
     from pycurl_redox.tls_stream import TlsStream
     from tls.errors import TlsError
 
-    client = settings.client(connection.route.host, observer)
+    host = connection.tls_host(is_proxy)
+    client = settings.client(host, observer)
+    if early := connection.take_received():
+        # A proxy's word behind its own last one: nobody may take it for the server's, sent under TLS.
+        client.receive_data(early)
     on_data = settings.on_data(connection) if observer.traces_tls else None
     stream = TlsStream(connection.stream, client, settings.on_event(connection), on_data)
     began = now()
     try:
-        connection.tls = await stream.handshake(deadline)
+        done = await stream.handshake(deadline)
     except TimedOutError as error:
         raise errors.OperationTimedOutError("SSL connection timeout") from error
     except PeerResetError as error:
         raise errors.TlsFailedError("Recv failure: Connection reset by peer") from error
     except TlsError as error:
-        raise handshake_failed(error, connection.route.host) from error
+        raise handshake_failed(error, host, is_proxy) from error
     connection.stream = stream
-    times.secured = now()
-    connection.handshake_seconds = times.secured - began
+    if is_proxy:
+        connection.proxy_tls = done
+    else:
+        connection.tls = done
+        times.secured = now()
+        connection.handshake_seconds = times.secured - began
     settings.completed(connection, observer)
 
 

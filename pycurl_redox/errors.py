@@ -33,6 +33,7 @@ FetchError
 ├── LoginDeniedError        67
 ├── CaFileError             77
 ├── PinnedKeyError          90
+├── ProxyHandshakeError     97   SOCKS
 └── EchRequiredError       101
 """
 
@@ -291,6 +292,13 @@ class PinnedKeyError(FetchError):
     default_text = "SSL public key does not match pinned public key"
 
 
+class ProxyHandshakeError(FetchError):
+    """A SOCKS proxy refuses, or breaks its protocol."""
+
+    exit_code = 97
+    default_text = "proxy handshake error"
+
+
 class EchRequiredError(FetchError):
     """Encrypted ClientHello was asked for and did not come to be."""
 
@@ -322,6 +330,11 @@ def connect_failed(host: str, port: int, milliseconds: int, reason: str = "") ->
     """Return the error for a host that none of its addresses could be reached at."""
     reason = reason or ConnectFailedError.default_text
     return ConnectFailedError(f"Failed to connect to {host} port {port} after {milliseconds} ms: {reason}")
+
+
+def connect_refused(status: int) -> ReceiveFailedError:
+    """Return the error for a proxy that opens no tunnel."""
+    return ReceiveFailedError(f"CONNECT tunnel failed, response {status}")
 
 
 def operation_timed_out(milliseconds: int, received: int, expected: int | None) -> OperationTimedOutError:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from pycurl_redox import connection as connections
 from pycurl_redox import errors
-from pycurl_redox.compose import Credentials, compose, compose_connect, method_word
+from pycurl_redox.compose import Credentials, compose, method_word
 from pycurl_redox.connection import Connection, Times
 from pycurl_redox.http1 import Response
 from pycurl_redox.incoming import Incoming
-from pycurl_redox.message import Head, Policy, Request
+from pycurl_redox.message import Head, Observer, Policy, Request
 from pycurl_redox.pool import Names, Pool, Route
 from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
 from tcpip.errors import PeerResetError, StackError, TimedOutError
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from pycurl_redox.config import OperationConfig
     from pycurl_redox.dial import NetworkLike
     from pycurl_redox.routing import Routing
+    from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
+    from pycurl_redox.tunnel import Tunnel
     from pycurl_redox.url import Url
     from tcpip.wire.address import IpAddress
 
@@ -55,7 +57,7 @@ class Fetcher:
         network: NetworkLike,
         pool: Pool,
         routing: Routing,
-        make_tls: Callable[[], TlsSettings],
+        make_tls: Callable[[TlsOptions], TlsSettings],
         names: Names | None = None,
     ) -> None:
         self.network = network
@@ -63,7 +65,7 @@ class Fetcher:
         self.routing = routing
         self.names = names
         self._make_tls = make_tls
-        self._tls: TlsSettings | None = None
+        self._tls: dict[TlsOptions, TlsSettings] = {}
         self._plain: tuple[PlainKey, Request] | None = None
 
     def plain_request(self, transfer: Transfer, absolute: bool) -> Request | None:
@@ -92,12 +94,12 @@ class Fetcher:
             self._plain = key, compose(transfer, Credentials(), absolute=absolute, trusted=True)
         return self._plain[1]
 
-    @property
-    def tls(self) -> TlsSettings:
+    def tls(self, options: TlsOptions) -> TlsSettings:
         """Made when the first connection needs it: plain http loads no TLS."""
-        if self._tls is None:
-            self._tls = self._make_tls()
-        return self._tls
+        settings = self._tls.get(options)
+        if settings is None:
+            settings = self._tls[options] = self._make_tls(options)
+        return settings
 
     async def fetch(self, transfer: Transfer) -> Incoming:
         """Return the final response, its body still to be read; FetchError with curl's exit code."""
@@ -157,7 +159,12 @@ class Session:
     async def _hop(self) -> tuple[Connection, Response]:
         """Send the request and read the head; a kept connection that turns out dead is replaced, once."""
         transfer, result = self.transfer, self.transfer.result
-        route = self.fetcher.routing.route(transfer)
+        try:
+            route = self.fetcher.routing.route(transfer)
+        except errors.FetchError as error:
+            self.observer.note(str(error))
+            self.observer.note("Closing connection -1")
+            raise
         if self.proxy_login is None and route.proxy is not None and route.proxy.user is not None:
             self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)
         while True:
@@ -227,10 +234,12 @@ class Session:
         target = transfer.config.request_target or transfer.url.target
         method = method_word(transfer)
         credentials = Credentials()
-        if self.login is not None:
-            credentials.host = self.login.header(method, target)
         if route.sends_absolute_targets and self.proxy_login is not None:
             credentials.proxy = self.proxy_login.header(method, target)
+            self.note_login("Proxy", self.proxy_login)
+        if self.login is not None:
+            credentials.host = self.login.header(method, target)
+            self.note_login("Server", self.login)
         credentials.is_negotiating = self._holds_back_body(route)
         return compose(
             transfer,
@@ -254,7 +263,7 @@ class Session:
     def _reused(self, route: Route) -> Connection | None:
         connection = self.fetcher.pool.take(route)
         if connection is not None:
-            kind = "proxy" if route.proxy else "host"
+            kind = "proxy" if route.first_proxy else "host"
             self.observer.note(f"Found bundle for host: {hex(id(connection))} [serially]")
             self.observer.note(
                 f"Re-using existing connection #{connection.number} with {kind} {connection.name}"
@@ -263,13 +272,30 @@ class Session:
         return connection
 
     async def _connect(self, route: Route) -> Connection:
-        config, result = self.transfer.config, self.transfer.result
         deadline = self._earliest(
-            self.network.now() + (config.connect_timeout or CONNECT_TIMEOUT), self.deadline
+            self.network.now() + (self.transfer.config.connect_timeout or CONNECT_TIMEOUT), self.deadline
         )
-        head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
-        times = self.times
+        tunnel: Tunnel | None = None
+        if route.is_tunnel:
+            from pycurl_redox import tunnel as tunnels
+
+            tunnel = tunnels.Tunnel(self, route)
         number = self.fetcher.pool.next_number()
+        while True:
+            connection = await self._dial(route, number, deadline)
+            try:
+                is_ready = await self._prepare(connection, tunnel, deadline)
+            except BaseException as error:
+                raise self.ended(connection, error) from error
+            if is_ready:
+                return connection
+            self.observer.note("Connect me again please")
+            connection.abort()
+
+    async def _dial(self, route: Route, number: int, deadline: float) -> Connection:
+        """TCP to the server or the first proxy."""
+        config, result, times = self.transfer.config, self.transfer.result, self.times
+        head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
         try:
             connection = await connections.connect(
                 self.network,
@@ -293,17 +319,53 @@ class Session:
         connection.endpoint.tune(nagle=not config.tcp_nodelay, keepalive=keepalive)
         self.mark("connect")
         self._note_connection(connection)
-        try:
-            if route.is_tunnel:
-                connection = await self._tunnel(connection, route, deadline)
-            if route.scheme == "https":
-                await connections.secure(
-                    connection, self.fetcher.tls, self.observer, times, self.network.now, deadline
-                )
-                self.mark("app_connect")
-        except BaseException as error:
-            raise self.ended(connection, error) from error
         return connection
+
+    async def _prepare(self, connection: Connection, tunnel: Tunnel | None, deadline: float) -> bool:
+        """Pass all that lies between TCP and HTTP; False when the proxy has to be dialled again."""
+        route = connection.route
+        if route.socks is not None:
+            from pycurl_redox.tunnel import through_socks
+
+            await through_socks(self, connection, deadline)
+        if route.proxy_tls is not None:
+            await self._secure(connection, route.proxy_tls, deadline)
+        if tunnel is not None and not await tunnel.open(connection, deadline):
+            return False
+        if route.haproxy_client is not None:
+            from pycurl_redox.tunnel import send_proxy_line
+
+            await send_proxy_line(connection, route.haproxy_client, deadline)
+        if route.tls is not None:
+            await self._secure(connection, route.tls, deadline)
+        return True
+
+    async def _secure(self, connection: Connection, options: TlsOptions, deadline: float) -> None:
+        await connections.secure(
+            connection,
+            self.fetcher.tls(options),
+            self.observer,
+            self.times,
+            self.network.now,
+            deadline,
+            options.is_proxy,
+        )
+        if not options.is_proxy:
+            self.mark("app_connect")
+
+    async def look_up(
+        self, host: str, port: int, family: int, deadline: float, is_proxy: bool
+    ) -> list[IpAddress]:
+        """Find the addresses of a SOCKS proxy's destination."""
+        found = self._known_addresses(host, port)
+        if found:
+            self.observer.note(f"Hostname {host} was found in DNS cache")
+            return found
+        refused = errors.proxy_resolve_failed if is_proxy else errors.resolve_failed
+        now = self.network.now()
+        found = await connections.resolve(self.network, host, family, now, deadline, Observer(), refused)
+        self._learn_addresses(host, port, found)
+        return found
 
     def _known_addresses(self, host: str, port: int) -> list[IpAddress] | None:
         """What --resolve says, else what an earlier transfer of this command has found."""
@@ -318,63 +380,11 @@ class Session:
                 host, port, self.transfer.config.ip_version, addresses, self.network.now()
             )
 
-    async def _tunnel(self, connection: Connection, route: Route, deadline: float) -> Connection:
-        """RFC 9110 §9.3.6, with as many rounds as the proxy's challenges take."""
-        transfer, result = self.transfer, self.transfer.result
-        assert route.proxy is not None
-        host, port = route.dial_host, route.dial_port
-        self.observer.note("allocate connect buffer")
-        for _ in range(MAX_CHALLENGES):
-            name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            self.observer.note(f"Establish HTTP proxy tunnel to {name}")
-            login = self.proxy_login
-            authorization = login.header("CONNECT", name) if login is not None else None
-            request = compose_connect(transfer, host, port, authorization, route.proxy.is_http10)
-            self.observer.is_tunnel = True
-            try:
-                response = await connection.exchange(
-                    request, Policy(), deadline, self.network.now, self.network.spawn
-                )
-            except errors.EmptyReplyError as error:
-                raise errors.ReceiveFailedError("Proxy CONNECT aborted") from error
-            finally:
-                self.observer.is_tunnel = False
-            head = response.head
-            if not head.is_whole:
-                raise errors.ReceiveFailedError("Proxy CONNECT aborted")
-            result.connect_status = head.status
-            if 200 <= head.status < 300:
-                self.observer.note("CONNECT phase completed")
-                self.observer.note(f"CONNECT tunnel established, response {head.status}")
-                connection.exchanges = 0
-                connection.is_reusable = True
-                return connection
-            if head.status != 407 or not self._challenged(login, head, b"proxy-authenticate"):
-                break
-            await response.drain(deadline, DRAIN_LIMIT)
-            if not connection.is_reusable:
-                connection = await self._again(connection, route, deadline)
-        raise errors.ReceiveFailedError(f"CONNECT tunnel failed, response {head.status}")
-
-    async def _again(self, connection: Connection, route: Route, deadline: float) -> Connection:
-        """A proxy that closes after its challenge is dialled again."""
-        self.drop(connection)
-        return await connections.connect(
-            self.network,
-            route,
-            self.fetcher.pool.next_number(),
-            self.observer,
-            self.times,
-            deadline,
-            self._known_addresses,
-            self._learn_addresses,
-        )
-
     def _note_connection(self, connection: Connection) -> None:
         result = self.transfer.result
         result.remote, result.local = connection.remote, connection.local
         result.tls = connection.tls
-        result.proxy_used = connection.route.proxy is not None
+        result.proxy_used = connection.route.first_proxy is not None
 
     def drop(self, connection: Connection) -> None:
         self.observer.note(f"Closing connection {connection.number}")
@@ -402,16 +412,21 @@ class Session:
             return False
         again = False
         if head.status == 401:
-            again = self._challenged(self.login, head, b"www-authenticate")
+            again = self.challenged(self.login, head, b"www-authenticate")
         elif head.status == 407 and connection.route.sends_absolute_targets:
-            again = self._challenged(self.proxy_login, head, b"proxy-authenticate")
+            again = self.challenged(self.proxy_login, head, b"proxy-authenticate")
         elif head.status < 300 and self._holds_back_body(connection.route):
             again = True  # nobody asked who we are: now in earnest
             self.login = self.proxy_login = None
         self.challenges += again
         return again
 
-    def _challenged(self, login: Authenticator | None, head: Head, name: bytes) -> bool:
+    def note_login(self, side: str, login: Authenticator) -> None:
+        """Say in which scheme a request is authenticated, as `-v` does."""
+        if text := login.description:
+            self.observer.note(f"{side} auth using {text}")
+
+    def challenged(self, login: Authenticator | None, head: Head, name: bytes) -> bool:
         if login is None:
             return False
         again = login.receive_challenges(head.values_of(name))
@@ -472,9 +487,18 @@ class Session:
         timeout = self.transfer.read_timeout
         return self._earliest(self.network.now() + timeout, self.deadline) if timeout else self.deadline
 
+    @property
+    def is_out_of_time(self) -> bool:
+        return self.deadline is not None and self.network.now() >= self.deadline
+
+    @property
+    def milliseconds(self) -> int:
+        """How long the transfer has taken so far."""
+        return int((self.network.now() - self.began) * 1000)
+
     def check_time(self) -> None:
         """End at the deadline in a flood too, where no read ever has to wait."""
-        if self.deadline is not None and self.network.now() >= self.deadline:
+        if self.is_out_of_time:
             raise TimedOutError("HTTP: the transfer took too long")
 
     @staticmethod
@@ -497,8 +521,7 @@ class Session:
         """The one place where errors of lower layers become ours."""
         if isinstance(error, TimedOutError):
             result = self.transfer.result
-            waited = int((self.network.now() - self.began) * 1000)
-            return errors.operation_timed_out(waited, result.downloaded, result.expected)
+            return errors.operation_timed_out(self.milliseconds, result.downloaded, result.expected)
         if isinstance(error, PeerResetError):
             return errors.ReceiveFailedError("Recv failure: Connection reset by peer")
         if isinstance(error, StackError):

@@ -224,7 +224,7 @@ class HttpConnection:
         except errors.WeirdReplyError as error:
             self._show_good_lines(raw, getattr(error, "good", 0))
             raise
-        if head.http_version == b"1.0":
+        if head.http_version == b"1.0" and not self.observer.is_tunnel:
             self.observer.note("HTTP 1.0, assume close after body")
         self.observer.head_in(head)
         return head

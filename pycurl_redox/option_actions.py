@@ -256,9 +256,9 @@ def _oauth2_bearer(parser: Parser, value: str | None, toggle: bool) -> None:
 # By which way
 
 
-def _proxy(http10: bool) -> Action:
+def _proxy(kind: str) -> Action:
     def set_proxy(parser: Parser, value: str | None, toggle: bool) -> None:
-        parser.operation.proxy, parser.operation.proxy_http10 = value, http10
+        parser.operation.proxy, parser.operation.proxy_kind = value, kind
 
     return set_proxy
 
@@ -530,13 +530,17 @@ ACTIONS: dict[str, Action] = {
     "proto": _proto,
     "proto-default": _proto_default,
     "proto-redir": _proto_redir,
-    "proxy": _proxy(http10=False),
+    "proxy": _proxy("http"),
     "proxy-header": _proxy_header,
-    "proxy1.0": _proxy(http10=True),
+    "proxy1.0": _proxy("http1.0"),
     "range": _range,
     "rate": _rate,
     "referer": _referer,
     "remote-name": _remote_name,
+    "socks4": _proxy("socks4"),
+    "socks4a": _proxy("socks4a"),
+    "socks5": _proxy("socks5"),
+    "socks5-hostname": _proxy("socks5h"),
     "speed-limit": _speed_limit,
     "speed-time": _speed_time,
     "ssl": _ssl,

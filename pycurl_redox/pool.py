@@ -22,17 +22,22 @@ NAME_LIFETIME = 60.0
 
 
 class Proxy(NamedTuple):
-    """An HTTP proxy, and who we are to it."""
+    """A proxy, and who we are to it."""
 
     host: str
     port: int
     user: bytes | None = None
     password: bytes | None = None
-    is_http10: bool = False
+    kind: str = "http"
+    """"http", "http1.0", "https", "socks4", "socks4a", "socks5", "socks5h"."""
 
     @property
-    def shown(self) -> str:
-        return f"{self.host}:{self.port}"
+    def is_socks(self) -> bool:
+        return self.kind.startswith("socks")
+
+    @property
+    def is_http10(self) -> bool:
+        return self.kind == "http1.0"
 
 
 class Route(NamedTuple):
@@ -44,9 +49,21 @@ class Route(NamedTuple):
     dial_host: str
     dial_port: int
     proxy: Proxy | None = None
+    """One that speaks HTTP."""
     is_tunnel: bool = False
     family: int = 0
     tls: TlsOptions | None = None
+    proxy_tls: TlsOptions | None = None
+    """For an HTTPS proxy."""
+    socks: Proxy | None = None
+    """The way begins there; it connects to the HTTP proxy, where there is one."""
+    haproxy_client: str | None = None
+    """Address for the PROXY protocol's line, "" is our own; None: no line."""
+
+    @property
+    def first_proxy(self) -> Proxy | None:
+        """Whom TCP connects to."""
+        return self.socks or self.proxy
 
     @property
     def sends_absolute_targets(self) -> bool:

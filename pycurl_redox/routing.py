@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pycurl_redox import errors
 from pycurl_redox.config import AUTH_BASIC, AUTH_DIGEST
 from pycurl_redox.pool import Proxy, Route
-from pycurl_redox.url import encode_text, unquote
+from pycurl_redox.url import encode_text, parse_url, scheme_of, unquote
 
 if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from tcpip.wire.address import IpAddress
 
 PROXY_PORT = 1080
-"""curl's port for a proxy that names none."""
+HTTPS_PROXY_PORT = 443
+"""curl's ports for a proxy that names none."""
+
+PROXY_KINDS = {
+    "https": "https",
+    "socks": "socks4",
+    "socks4": "socks4",
+    "socks4a": "socks4a",
+    "socks5": "socks5",
+    "socks5h": "socks5h",
+}
+"""By scheme; with http:// it is the option that says the kind."""
 
 MAX_ROUTES = 1000
 """Ways remembered at most."""
@@ -39,29 +50,38 @@ class Routing:
         self._warn = warn
         self._tls: TlsOptions | None = None
         self._rules: ResolveRules | None = None
-        self._routes: dict[tuple[str, str, int], Route] = {}
+        self._routes: dict[tuple[str, str, int], tuple[Route, list[str]]] = {}
 
     def route(self, transfer: Transfer) -> Route:
         """Return the way to the transfer's current URL; the environment is asked once for each host."""
         url = transfer.url
         key = (url.scheme, url.host, url.port)
-        route = self._routes.get(key)
-        if route is None:
+        found = self._routes.get(key)
+        if found is None:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
-            route = self._routes[key] = self._find_route(url)
-        return route
+            notes: list[str] = []
+            found = self._routes[key] = self._find_route(url, notes), notes
+        for text in found[1]:
+            transfer.observer.note(text)
+        return found[0]
 
-    def _find_route(self, url: Url) -> Route:
+    def _find_route(self, url: Url, notes: list[str]) -> Route:
+        """Read the rules; `notes` takes what `-v` says each time."""
         config = self._config
         host = url.ascii_host()
-        dial_host, dial_port = self._redirected(host, url.port)
-        proxy = self._proxy(url)
+        proxy, socks = self._proxies(url, notes)
+        dial_host, dial_port = self._redirected(host, url.port, notes)
+        proxy_tls = self._proxy_tls_options(url) if proxy is not None and proxy.kind == "https" else None
+        client = config.haproxy_clientip or ("" if config.haproxy_protocol else None)
         is_tunnel = proxy is not None and (
             config.proxytunnel or url.scheme == "https" or (dial_host, dial_port) != (host, url.port)
         )
         if proxy is not None and not is_tunnel:
-            return Route("", "", 0, "", 0, proxy, family=config.ip_version)  # it leads everywhere
+            return Route(
+                "", "", 0, "", 0, proxy,  # it leads everywhere
+                family=config.ip_version, proxy_tls=proxy_tls, socks=socks, haproxy_client=client,
+            )  # fmt: skip
         return Route(
             url.scheme,
             host.lower(),
@@ -72,6 +92,9 @@ class Routing:
             is_tunnel,
             config.ip_version,
             self._tls_options() if url.scheme == "https" else None,
+            proxy_tls,
+            socks,
+            client,
         )
 
     def _tls_options(self) -> TlsOptions:
@@ -80,6 +103,13 @@ class Routing:
 
             self._tls = server_options(self._config)
         return self._tls
+
+    def _proxy_tls_options(self, url: Url) -> TlsOptions:
+        """For an HTTPS proxy; ALPN is for URLs of https, as in curl."""
+        from pycurl_redox.tls_options import proxy_options
+
+        options = proxy_options(self._config)
+        return options if url.scheme == "https" else options._replace(no_alpn=True)
 
     def is_trusted(self, transfer: Transfer) -> bool:
         """Say whether the current URL is of the host, port and scheme that the user named."""
@@ -139,7 +169,7 @@ class Routing:
         found = self._rules.addresses(host, port)
         return [IpAddress.parse(text) for text in found] if found else None
 
-    def _redirected(self, host: str, port: int) -> tuple[str, int]:
+    def _redirected(self, host: str, port: int, notes: list[str]) -> tuple[str, int]:
         """Apply --connect-to."""
         if not self._config.connect_to:
             return host, port
@@ -148,29 +178,44 @@ class Routing:
         found = connect_to(self._config.connect_to, host, port)
         if found is None:
             return host, port
+        if found.host:
+            notes.append(f"Connecting to hostname: {found.host}")
+        if found.port is not None:
+            notes.append(f"Connecting to port: {found.port}")
         return found.host or host, port if found.port is None else found.port
 
-    def _proxy(self, url: Url) -> Proxy | None:
+    def _proxies(self, url: Url, notes: list[str]) -> tuple[Proxy | None, Proxy | None]:
+        """Return the proxy that speaks HTTP, and the SOCKS proxy before it, or instead of it."""
         config, environment = self._config, self._environment
         from pycurl_redox import noproxy
 
-        text = config.proxy
-        if text is None:
-            found = noproxy.environment_proxy(url.scheme, environment)
-            text = found.value if found else None
-        if not text:
-            return None
+        named = [(config.proxy, config.proxy_kind), (config.preproxy, "http")]
         exempt = config.noproxy
-        if exempt is None:
-            found = noproxy.environment_no_proxy(environment)
-            exempt = found.value if found else ""
-        if noproxy.is_exempt(url.host, exempt):
-            return None
-        proxy = parse_proxy(text, config.proxy_http10)
-        if config.proxy_user is not None and proxy.user is None:  # the URL's own wins, as in curl 7.88
-            user, password = _split(encode_text(config.proxy_user))
-            proxy = proxy._replace(user=user, password=password)
-        return proxy
+        if exempt is None and (found := noproxy.environment_no_proxy(environment)):
+            notes.append(f"Uses proxy env variable {found.variable} == '{found.value}'")
+            exempt = found.value
+        if noproxy.is_exempt(url.host, exempt or ""):
+            return None, None
+        if config.proxy is None and config.preproxy is None:
+            found = noproxy.environment_proxy(url.scheme, environment)
+            if found is not None:
+                notes.append(f"Uses proxy env variable {found.variable} == '{found.value}'")
+                named = [(found.value, "http")]
+        proxies: dict[bool, Proxy] = {}
+        for text, kind in named:
+            if text:
+                proxy = parse_proxy(text, kind)
+                proxies[proxy.is_socks] = proxy
+        http, socks = proxies.get(False), proxies.get(True)
+        return (self._with_login(http), socks) if http else (None, self._with_login(socks))
+
+    def _with_login(self, proxy: Proxy | None) -> Proxy | None:
+        """Add -U; what the URL says wins, as in curl 7.88."""
+        login = self._config.proxy_user
+        if proxy is None or login is None or proxy.user is not None:
+            return proxy
+        user, _, password = login.partition(":")
+        return proxy._replace(user=unquote(user), password=unquote(password))
 
     def _credentials(self, url: Url) -> tuple[bytes | None, bytes | None, bool]:
         """-u wins over the URL; .netrc stands in for both, or fills in with --netrc-optional."""
@@ -206,35 +251,22 @@ class Routing:
         return encode_text(found.user or ""), encode_text(found.password or "")
 
 
-def parse_proxy(text: str, is_http10: bool = False) -> Proxy:
-    """Read `[http://][user:password@]host[:port]`."""
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        scheme, rest = "http", text
-    if scheme.lower() != "http":
+def parse_proxy(text: str, kind: str = "http") -> Proxy:
+    """Read `[scheme://][user:password@]host[:port]`; `kind` is that of one without a scheme, or with http."""
+    scheme = scheme_of(text)
+    if scheme and scheme != "http" and scheme not in PROXY_KINDS:
         raise errors.ConnectFailedError(f"Unsupported proxy scheme for '{text}'")
-    rest = rest.partition("/")[0]
-    login, at, host = rest.rpartition("@")
-    user = password = None
-    if at:
-        user, password = (unquote(part) for part in login.partition(":")[::2])
-    host, port = _split_port(host, text)
-    if not host:
-        raise errors.ProxyResolveError(f"Unsupported proxy syntax in '{text}'")
-    return Proxy(host, port, user, password, is_http10)
-
-
-def _split_port(text: str, whole: str) -> tuple[str, int]:
-    if text.startswith("["):
-        host, _, digits = text[1:].partition("]")
-        digits = digits.removeprefix(":")
-    else:
-        host, _, digits = text.partition(":")
-    if not digits:
-        return host, PROXY_PORT
-    if not digits.isdigit() or int(digits) > 0xFFFF:
-        raise errors.ProxyResolveError(f"Unsupported proxy syntax in '{whole}'")
-    return host, int(digits)
+    rest = text[len(scheme) + 1 :].lstrip("/") if scheme else text
+    try:
+        url = parse_url(f"http://{rest}" if not rest.startswith("/") else "")
+        login = url.login()
+    except errors.FetchError as error:
+        raise errors.ProxyResolveError(f"Unsupported proxy syntax in '{text}'") from error
+    kind = PROXY_KINDS.get(scheme, kind)
+    port = url.port if url.port_given else HTTPS_PROXY_PORT if kind == "https" else PROXY_PORT
+    host = f"{url.host}%{url.zone}" if url.zone else url.ascii_host()
+    user, password = login or (None, None)
+    return Proxy(host, port, user, password, kind)
 
 
 def _split(login: bytes) -> Pair:

@@ -84,7 +84,7 @@ class TlsSettings:
         def take(event: Event) -> None:
             observer = connection.observer
             if isinstance(event, TicketReceived):
-                if connection.route in self._ticketed:
+                if connection.route in self._ticketed and not self._options.is_proxy:
                     observer.note("old SSL session ID is stale, removing")
                 self._ticketed.add(connection.route)
             if not isinstance(event, MessageTraced):
@@ -118,7 +118,8 @@ class TlsSettings:
 
     def completed(self, connection: Connection, observer: Observer) -> None:
         """Say what was agreed, and check the pinned key."""
-        done = connection.tls
+        is_proxy = self._options.is_proxy
+        done = connection.proxy_tls if is_proxy else connection.tls
         assert done is not None
         observer.note(f"SSL connection using TLSv1.3 / {CIPHER_SUITE_NAMES[done.cipher_suite]}")
         if done.alpn is not None:
@@ -126,8 +127,9 @@ class TlsSettings:
         elif not self._options.no_alpn:
             observer.note("ALPN: server did not agree on a protocol. Uses default.")
         if done.peer_certificate is not None and observer.traces_tls:
-            self._note_certificate(connection.route.host, done, done.peer_certificate, observer)
-        observer.note("using HTTP/1.1" if done.alpn is not None else "using HTTP/1.x")
+            self._note_certificate(connection.tls_host(is_proxy), done, done.peer_certificate, observer)
+        if not is_proxy and not self._options.no_alpn:
+            observer.note("using HTTP/1.1" if done.alpn is not None else "using HTTP/1.x")
         if self._options.pinnedpubkey is not None:
             if done.peer_certificate is None or not is_pinned(
                 self._options.pinnedpubkey, done.peer_certificate.key_der
@@ -187,7 +189,7 @@ class TlsSettings:
         from tls.der import time_text
 
         path = done.verified_path
-        observer.note("Server certificate:")
+        observer.note("Proxy certificate:" if self._options.is_proxy else "Server certificate:")
         observer.note(f" subject: {leaf.subject}")
         observer.note(f" start date: {time_text(leaf.not_before)}")
         observer.note(f" expire date: {time_text(leaf.not_after)}")
@@ -263,14 +265,22 @@ def is_pinned(pins: str, key_der: bytes) -> bool:
         return False
 
 
-def handshake_failed(error: TlsError, host: str) -> errors.FetchError:
+def handshake_failed(error: TlsError, host: str, is_proxy: bool = False) -> errors.FetchError:
     """Return curl's error for a handshake that came to nothing; a certificate's draws its chain."""
     if not isinstance(error, CertificateError):
         return errors.TlsFailedError(f"TLS: {error}{_old_version_hint(error)}")
     text = f"SSL certificate problem: {error.openssl_text or error}"
     if error.openssl_text.endswith("mismatch"):
         text = f"SSL: no alternative certificate subject name matches target host name '{host}'"
-    return errors.CertificateRefusedError("\n".join(filter(None, [text, error.diagnosis])))
+    diagnosis = error.diagnosis
+    if is_proxy:
+        for server, proxy in (
+            ("The server", "The proxy"),
+            ("\n--", "\n--proxy-"),
+            ("\n-k", "\n--proxy-insecure"),
+        ):
+            diagnosis = diagnosis.replace(server, proxy)
+    return errors.CertificateRefusedError("\n".join(filter(None, [text, diagnosis])))
 
 
 def _old_version_hint(error: TlsError) -> str:

@@ -12,7 +12,6 @@ from pycurl_redox.cookies import CookieJar
 from pycurl_redox.fetch import Fetcher
 from pycurl_redox.pool import Pool
 from pycurl_redox.routing import Routing
-from pycurl_redox.tls_options import server_options
 from pycurl_redox.tls_settings import TlsSettings
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody
@@ -37,9 +36,7 @@ class Play:
         for name, value in settings.items():
             setattr(self.config, name, value)
         routing = Routing(self.config, self.environment, lambda text: None)  # type: ignore[arg-type]
-        self.fetcher = Fetcher(
-            self.network, Pool(), routing, lambda: TlsSettings(server_options(self.config), {})
-        )
+        self.fetcher = Fetcher(self.network, Pool(), routing, lambda options: TlsSettings(options, {}))
         self.transfer: Transfer | None = None
 
     def fetch(
