@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from pycurl_redox import dial, errors
 from pycurl_redox.http1 import HttpConnection
 from pycurl_redox.message import Observer
 from pycurl_redox.pool import Route
-from tcpip.errors import AddressError, PeerResetError, StackError, TimedOutError
+from tcpip.errors import AddressError, BindError, PeerResetError, StackError, TimedOutError
 from tcpip.wire.address import IpAddress
 
 if TYPE_CHECKING:
     from pycurl_redox.dial import Endpoint, NetworkLike
+    from pycurl_redox.dial_options import DialOptions
     from pycurl_redox.tls_settings import TlsSettings
     from tls.events import HandshakeCompleted
 
 Known = Callable[[str, int], list[IpAddress] | None]
 Learned = Callable[[str, int, list[IpAddress]], None]
+Lookup = Callable[[str, int, float | None], Awaitable[list[IpAddress]]]
 
 
 class Times:
@@ -74,26 +76,48 @@ async def connect(
     known: Known,
     learned: Learned,
     head_start: float = dial.HEAD_START,
+    lookup: Lookup | None = None,
 ) -> Connection:
-    """Reach the proxy or the host by TCP; tunnel and TLS are laid on later."""
-    proxy = route.proxy
+    """Reach the proxy or the host by TCP; tunnel and TLS are laid on later.
+
+    `lookup` finds addresses in the network's place.
+    """
+    proxy, options = route.proxy, route.dial
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
     began = network.now()
-    addresses = known(host, port)
-    if addresses:
+    is_local = options is not None and options.unix_socket is not None
+    addresses = None if is_local else known(host, port)
+    if options is not None and is_local:
+        _check_path(options, observer)
+    elif addresses:
         observer.note(f"Hostname {host} was found in DNS cache")
     else:
-        addresses = await _resolve(network, host, route, began, deadline, observer)
+        addresses = await _resolve(network, host, route, began, deadline, observer, lookup)
         learned(host, port, addresses)
     times.resolved = network.now()
     try:
-        endpoint = await dial.dial(network, addresses, port, deadline, observer.note, head_start)
+        if options is None:
+            assert addresses
+            endpoint = await dial.dial(network, addresses, port, deadline, observer.note, head_start)
+        elif is_local:
+            endpoint = await dial.dial_local(network, options, port, deadline, observer.note)
+        else:
+            assert addresses
+            endpoint = await dial.dial(
+                network, addresses, port, deadline, observer.note, head_start, options, host
+            )
     except TimedOutError as error:
         waited = _milliseconds(network.now() - began)
         if deadline is not None and network.now() >= deadline:
             observer.note(f"Connection timed out after {waited} milliseconds")
             raise errors.connection_timed_out(waited) from error
         raise errors.connect_failed(host, port, waited) from error
+    except BindError as error:
+        waited = _milliseconds(network.now() - began)
+        reason = errors.InterfaceError.default_text if str(error) else ""
+        failed = errors.connect_failed(host, port, waited, reason)
+        observer.note(str(failed))
+        raise (errors.InterfaceError(str(error)) if str(error) else failed) from error
     except StackError as error:
         # What is wrong with our own side curl has no words for.
         own = str(error) if isinstance(error, AddressError) else ""
@@ -106,8 +130,24 @@ async def connect(
     return Connection(endpoint, route, number, observer)
 
 
+def _check_path(options: DialOptions, observer: Observer) -> None:
+    from tcpip.local_stream import MAX_PATH
+
+    path = options.unix_socket or ""
+    if len(path.encode("utf-8", "surrogateescape")) > MAX_PATH:
+        error = errors.ResolveFailedError(f"Unix socket path too long: '{path}'")
+        observer.note(str(error))
+        raise error
+
+
 async def _resolve(
-    network: NetworkLike, host: str, route: Route, began: float, deadline: float | None, observer: Observer
+    network: NetworkLike,
+    host: str,
+    route: Route,
+    began: float,
+    deadline: float | None,
+    observer: Observer,
+    lookup: Lookup | None,
 ) -> list[IpAddress]:
     try:
         literal = IpAddress.parse(host.partition("%")[0])
@@ -119,7 +159,12 @@ async def _resolve(
         raise errors.ConnectFailedError()  # of the other family than the one asked for
     refused = errors.proxy_resolve_failed if route.proxy else errors.resolve_failed
     try:
-        addresses = await network.resolve(host, route.family, deadline)
+        if lookup is not None:
+            addresses = await lookup(host, route.family, deadline)
+        elif route.dial is not None and route.dial.names is not None:
+            addresses = await network.resolve(host, route.family, deadline, route.dial.names)
+        else:
+            addresses = await network.resolve(host, route.family, deadline)
     except TimedOutError as error:
         raise errors.resolving_timed_out(_milliseconds(network.now() - began)) from error
     except (StackError, ValueError) as error:
@@ -165,7 +210,7 @@ async def secure(
     settings.completed(connection, observer)
 
 
-def _shown(end: tuple[IpAddress, int]) -> tuple[str, int]:
+def _shown(end: tuple[IpAddress | str, int]) -> tuple[str, int]:
     return str(end[0]), end[1]
 
 

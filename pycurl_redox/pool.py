@@ -9,6 +9,7 @@ from pycurl_redox.message import Observer
 
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
+    from pycurl_redox.dial_options import DialOptions
     from pycurl_redox.tls_options import TlsOptions
     from tcpip.wire.address import IpAddress
 
@@ -47,6 +48,7 @@ class Route(NamedTuple):
     is_tunnel: bool = False
     family: int = 0
     tls: TlsOptions | None = None
+    dial: DialOptions | None = None
 
     @property
     def sends_absolute_targets(self) -> bool:

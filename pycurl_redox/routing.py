@@ -13,6 +13,7 @@ from pycurl_redox.url import encode_text, unquote
 if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
     from pycurl_redox.config import OperationConfig
+    from pycurl_redox.dial_options import DialOptions
     from pycurl_redox.resolve_rules import ResolveRules
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.transfer import Transfer
@@ -24,6 +25,22 @@ PROXY_PORT = 1080
 
 MAX_ROUTES = 1000
 """Ways remembered at most."""
+
+DIAL_FIELDS = frozenset(
+    [
+        "interface",
+        "local_ports",
+        "unix_socket",
+        "ip_tos",
+        "vlan_priority",
+        "tcp_fastopen",
+        "dns_servers",
+        "dns_interface",
+        "dns_ipv4_addr",
+        "dns_ipv6_addr",
+    ]
+)
+"""What `dial_options` makes something of, beside the address rules."""
 
 Pair = tuple[bytes | None, bytes | None]
 
@@ -40,6 +57,7 @@ class Routing:
         self._tls: TlsOptions | None = None
         self._rules: ResolveRules | None = None
         self._routes: dict[tuple[str, str, int], Route] = {}
+        self._dial: tuple[DialOptions | None] | None = None
 
     def route(self, transfer: Transfer) -> Route:
         """Return the way to the transfer's current URL; the environment is asked once for each host."""
@@ -56,12 +74,14 @@ class Routing:
         config = self._config
         host = url.ascii_host()
         dial_host, dial_port = self._redirected(host, url.port)
-        proxy = self._proxy(url)
+        dial = self.dial
+        is_local = dial is not None and dial.unix_socket is not None  # no proxy leads there
+        proxy = None if is_local else self._proxy(url)
         is_tunnel = proxy is not None and (
             config.proxytunnel or url.scheme == "https" or (dial_host, dial_port) != (host, url.port)
         )
         if proxy is not None and not is_tunnel:
-            return Route("", "", 0, "", 0, proxy, family=config.ip_version)  # it leads everywhere
+            return Route("", "", 0, "", 0, proxy, family=config.ip_version, dial=dial)  # it leads everywhere
         return Route(
             url.scheme,
             host.lower(),
@@ -72,7 +92,24 @@ class Routing:
             is_tunnel,
             config.ip_version,
             self._tls_options() if url.scheme == "https" else None,
+            dial,
         )
+
+    @property
+    def dial(self) -> DialOptions | None:
+        """What connections are made with; read when the first is wanted."""
+        if self._dial is None:
+            config, found = self._config, None
+            if config.allow_address or config.deny_address or not DIAL_FIELDS.isdisjoint(vars(config)):
+                from pycurl_redox.dial_options import dial_options
+
+                found = dial_options(config)
+            self._dial = (found,)
+        return self._dial[0]
+
+    def beside(self, config: OperationConfig) -> Routing:
+        """Return the rules of another operation of the same command."""
+        return Routing(config, self._environment, self._warn)
 
     def _tls_options(self) -> TlsOptions:
         if self._tls is None:

@@ -53,7 +53,7 @@ class LocalStreams:
     async def connect(
         self, path: str, *, is_abstract: bool, port: int, now: float, deadline: float | None
     ) -> LocalStream:
-        """Open a stream; ConnectRefusedError with the system's word, TimedOutError for a backlog that stays full.
+        """Open a stream; ConnectRefusedError, or TimedOutError for a backlog that stays full.
 
         `port` is only shown.
         """
