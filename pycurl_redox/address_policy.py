@@ -17,13 +17,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pycurl_redox.errors import AddressDeniedError
-from tcpip.wire.address import IPV4_LOOPBACK, IpAddress, IpNetwork
+from tcpip.wire.address import IPV4_LOOPBACK, IPV6_LOOPBACK, IpAddress, IpNetwork
 
 _WORDS = {
-    "loopback": (
-        "127.0.0.0/8 ::1 "  # RFC 1122 §3.2.1.3, RFC 4291 §2.5.3
-        "0.0.0.0 ::"  # to the unspecified address Linux connects on this machine
-    ),
+    "loopback": "127.0.0.0/8 ::1",  # RFC 1122 §3.2.1.3, RFC 4291 §2.5.3
     "multicast": "224.0.0.0/4 ff00::/8",
     "private": (
         "0.0.0.0/8 "  # this network, RFC 791 §3.2
@@ -92,7 +89,11 @@ class AddressPolicy(NamedTuple):
 def _forms(address: IpAddress) -> list[IpAddress]:
     """The address that a packet is sent to, then others that it leads to."""
     if address in _MAPPED:
-        return [IpAddress(address[12:])]
+        return _forms(IpAddress(address[12:]))
+    if address.is_unspecified:  # to which Linux connects on this machine
+        return [IPV4_LOOPBACK if address.version == 4 else IPV6_LOOPBACK, address]
+    if address.is_loopback:
+        return [address]
     return [address, *(IpAddress(address[at : at + 4]) for network, at in _EMBEDDED if address in network)]
 
 

@@ -28,21 +28,10 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/dns-message"
 MAX_MESSAGE = 0xFFFF
 """Octets of an answer (RFC 8484 §6)."""
-INHERITED = [
-    "cacert",
-    "capath",
-    "ca_native",
-    "crlfile",
-    "ip_version",
-    "dns_servers",
-    "dns_interface",
-    "dns_ipv4_addr",
-    "dns_ipv6_addr",
-    "connect_timeout",
-    "happy_eyeballs_timeout_ms",
-    "allow_address",
-    "deny_address",
-]
+INHERITED = (
+    "cacert", "capath", "ca_native", "crlfile", "connect_timeout", "happy_eyeballs_timeout_ms",
+    "dns_servers", "dns_interface", "dns_ipv4_addr", "dns_ipv6_addr", "allow_address", "deny_address",
+)  # fmt: skip
 """What of the user's options holds for the DoH server as well."""
 TYPES = {wire.A: "A", wire.AAAA: "AAAA"}
 
@@ -74,15 +63,20 @@ class DohResolver:
         if (found := self._cached(plain, wanted)) is not None:
             return found
         probes = [_Probe(self, plain, record_type, observer.aside()) for record_type in wanted]
-        tasks = [self._network.spawn(probe.run(deadline)) for probe in probes]
+        left = len(probes)
+
+        async def run(probe: _Probe) -> None:
+            nonlocal left
+            await probe.run(deadline)
+            left -= 1
+            observer.note(f"a DoH request is completed, {left} to go")
+            if probe.failure is not None:
+                observer.note(f"DoH request {probe.failure.default_text}")
+
+        tasks = [self._network.spawn(run(probe)) for probe in probes]
         try:
-            left = len(tasks)
-            for task, probe in zip(tasks, probes, strict=True):
+            for task in tasks:
                 await task.join(deadline)
-                left -= 1
-                observer.note(f"a DoH request is completed, {left} to go")
-                if probe.failure is not None:
-                    observer.note(f"DoH request {probe.failure.default_text}")
         except TimeoutError as error:
             raise TimedOutError(f"DoH: no answer about {name} in time") from error
         finally:

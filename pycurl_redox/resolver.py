@@ -47,7 +47,7 @@ class NameResolver:
         """Find the addresses, the best first; `ResolveError`."""
         known = known_addresses(name, family, self._hosts)
         found = list(known) if known is not None else await self._look_up(name, family, deadline)
-        if len(found) < 2:
+        if len(found) < 2 or found[0].is_loopback:
             return found
         from tcpip.destinations import in_order
 

@@ -27,19 +27,11 @@ MAX_ROUTES = 1000
 """Ways remembered at most."""
 
 DIAL_FIELDS = frozenset(
-    [
-        "interface",
-        "local_ports",
-        "unix_socket",
-        "ip_tos",
-        "vlan_priority",
-        "tcp_fastopen",
-        "dns_servers",
-        "dns_interface",
-        "dns_ipv4_addr",
-        "dns_ipv6_addr",
-    ]
-)
+    (
+        "interface", "local_ports", "unix_socket", "ip_tos", "vlan_priority", "tcp_fastopen",
+        "dns_servers", "dns_interface", "dns_ipv4_addr", "dns_ipv6_addr",
+    )
+)  # fmt: skip
 """What `dial_options` makes something of, beside the address rules."""
 
 Pair = tuple[bytes | None, bytes | None]

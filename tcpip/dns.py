@@ -423,7 +423,8 @@ def known_addresses(
     plain = name.lower().removesuffix(".")
     last = plain.rpartition(".")[2]
     if last == "localhost":
-        return _of_family((IPV6_LOOPBACK, IPV4_LOOPBACK), family)
+        # Against RFC 6724, as curl has it: what listens on one of them only is seldom on ::1.
+        return _of_family((IPV4_LOOPBACK, IPV6_LOOPBACK), family)
     if last in ("onion", "invalid"):
         raise NameNotFoundError(f"{name}: names in .{last} are not in the DNS (RFC 7686, RFC 6761)")
     return _of_family(hosts.get(plain, ()), family) or None

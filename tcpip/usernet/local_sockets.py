@@ -81,7 +81,7 @@ class LocalSockets:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         new = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            # No path at all is the abstract name of no octets, to which nobody listens: as the C library has it.
+            # No path at all is the abstract name of no octets, to which nobody listens.
             new.connect(b"\0" + octets if is_abstract or not octets else octets)
             self._epoll.register(new.fileno(), _EDGES)
         except BlockingIOError:

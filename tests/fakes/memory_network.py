@@ -105,7 +105,7 @@ class MemoryStream:
         self.is_closed = False
 
     def tune(self, *, nagle: bool, keepalive: float | None, probes: int | None = None) -> None:
-        self.tuned = (nagle, keepalive)
+        self.tuned = (nagle, keepalive, probes)
 
     @property
     def is_stale(self) -> bool:
