@@ -9,7 +9,14 @@ from pycurl_redox import dial, errors
 from pycurl_redox.http1 import HttpConnection
 from pycurl_redox.message import Observer
 from pycurl_redox.pool import Route
-from tcpip.errors import AddressError, BindError, PeerResetError, StackError, TimedOutError
+from tcpip.errors import (
+    AddressError,
+    BindError,
+    ConnectRefusedError,
+    PeerResetError,
+    StackError,
+    TimedOutError,
+)
 from tcpip.wire.address import IpAddress
 
 if TYPE_CHECKING:
@@ -122,6 +129,7 @@ async def connect(
         # What is wrong with our own side curl has no words for.
         own = str(error) if isinstance(error, AddressError) else ""
         failure = errors.connect_failed(host, port, _milliseconds(network.now() - began), own)
+        failure.was_refused = isinstance(error, ConnectRefusedError)
         observer.note(str(failure))
         raise failure from error
     times.connected = network.now()

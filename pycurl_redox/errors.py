@@ -109,6 +109,8 @@ class ConnectFailedError(FetchError):
 
     exit_code = 7
     default_text = "Couldn't connect to server"
+    was_refused = False
+    """Somebody is there who said no: --retry-connrefused."""
 
 
 class AddressDeniedError(FetchError):

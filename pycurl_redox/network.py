@@ -265,7 +265,7 @@ class Network:
             self._local = LocalStreams()
             self.host.add_source(self._local)
         return await self._local.connect(
-            path, is_abstract=is_abstract, port=port, now=self.now(), deadline=deadline
+            path, is_abstract=is_abstract, port=port, now=self.now, deadline=deadline
         )
 
     def reached_by(self, address: IpAddress) -> IpAddress:

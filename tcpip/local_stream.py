@@ -7,7 +7,8 @@ that they are waited for where everything is.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 
 from tcpip.device import Buffer
 from tcpip.errors import (
@@ -51,23 +52,27 @@ class LocalStreams:
         self._sockets.close()
 
     async def connect(
-        self, path: str, *, is_abstract: bool, port: int, now: float, deadline: float | None
+        self, path: str, *, is_abstract: bool, port: int, now: Callable[[], float], deadline: float | None
     ) -> LocalStream:
-        """Open a stream; ConnectRefusedError, or TimedOutError for a backlog that stays full.
+        """Open a stream; a `StackError` says why not, TimedOutError that the backlog stays full.
 
-        `port` is only shown.
+        `port` is only shown, `now` is the clock of `deadline`.
         """
         while True:
             try:
                 socket = self._sockets.connect(path, is_abstract=is_abstract)
+            except ConnectionRefusedError as error:
+                raise ConnectRefusedError(os.strerror(errno.ECONNREFUSED)) from error
             except OSError as error:
-                raise ConnectRefusedError(error.strerror or str(error)) from error
+                raise UnreachableError(error.strerror or str(error)) from error
             if socket is not None:
                 return LocalStream(socket, self._streams, ("" if is_abstract else path, port))
-            now += BACKLOG_PAUSE
-            if deadline is not None and now >= deadline:
-                raise TimedOutError(f"unix socket: {path} takes no more connections")
-            await Signal().wait(now)
+            at = now() + BACKLOG_PAUSE
+            if deadline is not None and at > deadline:
+                if now() >= deadline:
+                    raise TimedOutError(f"unix socket: {path} takes no more connections")
+                at = deadline
+            await Signal().wait(at)
 
 
 class LocalStream:
