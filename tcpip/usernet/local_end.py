@@ -67,7 +67,7 @@ def interface_addresses(name: str) -> list[IpAddress] | None:
         number = socket.if_nametoindex(name)
     except (OSError, ValueError):
         return None
-    return [found.address for found in host_interface_addresses() if found.interface == number]
+    return [address for index, address, _ in host_interface_addresses() if index == number]
 
 
 def source_for(address: IpAddress) -> IpAddress | None:

@@ -437,18 +437,13 @@ def host_resolvers(path: str = "/etc/resolv.conf") -> tuple[IpAddress, ...]:
 _RTM_GETADDR, _RTM_NEWADDR, _NLM_DUMP, _IFA_ADDRESS, _IFA_LOCAL = 22, 20, 0x301, 1, 2
 
 
-class InterfaceAddress(NamedTuple):
-    """An address of the host, as rtnetlink(7) tells it."""
-
-    interface: int
-    """The number of its interface."""
-    address: IpAddress
-    network: IpNetwork
+InterfaceAddress = tuple[int, IpAddress, IpNetwork]
+"""The number of an interface, an address of the host there, and its network."""
 
 
 def host_addresses() -> list[IpNetwork]:
     """Networks of the host's interfaces, both families; none when the host does not tell."""
-    return [found.network for found in interface_addresses()]
+    return [network for _, _, network in interface_addresses()]
 
 
 def interface_addresses() -> list[InterfaceAddress]:
@@ -486,6 +481,6 @@ def _read_addresses(data: bytes) -> tuple[bool, list[InterfaceAddress]]:
             attribute += max(length + 3 & ~3, 4)
         if (address := values.get(_IFA_ADDRESS)) is not None:  # of a point-to-point link, the other end
             network = IpNetwork.of(address, prefix_length)
-            found.append(InterfaceAddress(index, values.get(_IFA_LOCAL, address), network))
+            found.append((index, values.get(_IFA_LOCAL, address), network))
         offset += max(size + 3 & ~3, 16)
     return False, found
