@@ -13,7 +13,7 @@ what a proxy connects to: of a proxy, its own address is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pycurl_redox.errors import AddressDeniedError
@@ -84,6 +84,32 @@ class AddressPolicy(NamedTuple):
             raise AddressDeniedError(
                 f"Unix socket '{path}' is refused: it counts as loopback, which no address rule lets pass"
             ) from None
+
+
+def permitted(
+    policy: AddressPolicy,
+    reached_by: Callable[[IpAddress], IpAddress],
+    addresses: list[IpAddress],
+    host: str,
+    note: Callable[[str], None],
+) -> list[IpAddress]:
+    """Return those that pass, which are dialled as they are; AddressDeniedError when none does.
+
+    `reached_by` tells where an address of the network's own leads to.
+    """
+    passed, refusal = [], None
+    for address in addresses:
+        try:
+            policy.check(reached_by(address), host)
+            policy.check(address, host)
+        except AddressDeniedError as error:
+            note(str(error))
+            refusal = error
+        else:
+            passed.append(address)
+    if refusal is not None and not passed:
+        raise refusal
+    return passed
 
 
 def _forms(address: IpAddress) -> list[IpAddress]:

@@ -21,7 +21,6 @@ from tcpip.wire.address import IpAddress
 
 if TYPE_CHECKING:
     from pycurl_redox.dial import Endpoint, NetworkLike
-    from pycurl_redox.dial_options import DialOptions
     from pycurl_redox.tls_settings import TlsSettings
     from tls.events import HandshakeCompleted
 
@@ -92,10 +91,10 @@ async def connect(
     proxy, options = route.proxy, route.dial
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
     began = network.now()
-    is_local = options is not None and options.unix_socket is not None
-    addresses = None if is_local else known(host, port)
-    if options is not None and is_local:
-        _check_path(options, observer)
+    local = options if options is not None and options.unix_socket is not None else None
+    addresses = known(host, port) if local is None else []
+    if local is not None:
+        pass  # there is nothing to look up
     elif addresses:
         observer.note(f"Hostname {host} was found in DNS cache")
     else:
@@ -103,11 +102,10 @@ async def connect(
         learned(host, port, addresses)
     times.resolved = network.now()
     try:
-        if options is None:
-            assert addresses
-            endpoint = await dial.dial(network, addresses, port, deadline, observer.note, head_start)
-        elif is_local:
-            endpoint = await dial.dial_local(network, options, port, deadline, observer.note)
+        if local is not None:
+            from pycurl_redox.local_socket import dial_local
+
+            endpoint = await dial_local(network, local, port, deadline, observer.note)
         else:
             assert addresses
             endpoint = await dial.dial(
@@ -136,16 +134,6 @@ async def connect(
     address, remote_port = endpoint.remote
     observer.note(f"Connected to {host} ({address}) port {remote_port} (#{number})")
     return Connection(endpoint, route, number, observer)
-
-
-def _check_path(options: DialOptions, observer: Observer) -> None:
-    from tcpip.local_stream import MAX_PATH
-
-    path = options.unix_socket or ""
-    if len(path.encode("utf-8", "surrogateescape")) > MAX_PATH:
-        error = errors.ResolveFailedError(f"Unix socket path too long: '{path}'")
-        observer.note(str(error))
-        raise error
 
 
 async def _resolve(

@@ -80,52 +80,13 @@ async def dial(
     AddressDeniedError when the user's rules let none of them pass; `host` is whose addresses they are.
     """
     if options is not None and options.policy is not None:
-        addresses = _permitted(network, addresses, options, host, note)
+        from pycurl_redox.address_policy import permitted
+
+        addresses = permitted(options.policy, network.reached_by, addresses, host, note)
     addresses = in_turn(addresses)
     if len(addresses) == 1:
         return await _attempt(network, addresses[0], port, deadline, note, options)
     return await _race(network, addresses, port, deadline, note, head_start, options)
-
-
-async def dial_local(
-    network: NetworkLike, options: DialOptions, port: int, deadline: float | None, note: Note
-) -> Endpoint:
-    """Connect to the unix socket that stands for every host; `port` is only shown."""
-    path = options.unix_socket
-    assert path is not None
-    if options.policy is not None:
-        options.policy.check_local(path)
-    shown = "" if options.unix_is_abstract else path  # as curl, whose name of an abstract one begins with NUL
-    note(f"  Trying {shown}:0...")
-    try:
-        return await network.connect_local(path, port, deadline, is_abstract=options.unix_is_abstract)
-    except TimedOutError:
-        raise
-    except StackError as error:
-        note(f"Immediate connect fail for {shown}: {error}")
-        raise
-
-
-def _permitted(
-    network: NetworkLike, addresses: list[IpAddress], options: DialOptions, host: str, note: Note
-) -> list[IpAddress]:
-    """Those that the user's rules let pass.  What they judge is dialled as it is, and asked for no more."""
-    from pycurl_redox.errors import AddressDeniedError
-
-    assert options.policy is not None
-    passed, refusal = [], None
-    for address in addresses:
-        try:
-            options.policy.check(network.reached_by(address), host)
-            options.policy.check(address, host)
-        except AddressDeniedError as error:
-            note(str(error))
-            refusal = error
-        else:
-            passed.append(address)
-    if refusal is not None and not passed:
-        raise refusal
-    return passed
 
 
 def in_turn(addresses: list[IpAddress]) -> list[IpAddress]:

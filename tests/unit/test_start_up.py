@@ -24,7 +24,7 @@ NEEDED_ELSEWHERE = {
     # our own
     "pycurl_redox.address_policy", "pycurl_redox.auth", "pycurl_redox.binding", "pycurl_redox.client",
     "pycurl_redox.dial_options", "pycurl_redox.doh", "pycurl_redox.name_servers",
-    "pycurl_redox.traffic_class",
+    "pycurl_redox.local_socket", "pycurl_redox.traffic_class",
     "pycurl_redox.cookies", "pycurl_redox.dates",
     "pycurl_redox.decode", "pycurl_redox.digest", "pycurl_redox.form", "pycurl_redox.glob",
     "pycurl_redox.help", "pycurl_redox.multipart", "pycurl_redox.netcfg", "pycurl_redox.netrc",
