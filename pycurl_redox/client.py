@@ -68,6 +68,11 @@ class Client:
     None is no bound.
     `verify` False accepts any certificate; `cacert` names a file to trust.
     `background` lets a thread of the network look after idle connections.
+    `allow_addresses` and `deny_addresses` are networks (`10.0.0.0/8`) or the
+    words `private`, `loopback` and `multicast`: of each connection, those of
+    redirects too, the address it comes to is judged, `AddressDeniedError`.
+    `interface` is an interface's name or an address of the machine to connect
+    from, `unix_socket` a path that leads to every host.
 
     Threads may share a client: the one that waits for its response moves
     those of the others as well.
@@ -92,6 +97,10 @@ class Client:
         family: int = 0,
         max_connections: int = MAX_CONNECTIONS,
         background: bool = True,
+        allow_addresses: Iterable[str] = (),
+        deny_addresses: Iterable[str] = (),
+        interface: str | None = None,
+        unix_socket: str | None = None,
     ) -> None:
         for seconds in (connect_timeout, read_timeout, timeout):
             _check_timeout(seconds)
@@ -119,6 +128,11 @@ class Client:
         config.proxy = proxy
         config.ip_version = family
         config.compressed = True
+        config.allow_address, config.deny_address = _rules(allow_addresses), _rules(deny_addresses)
+        if interface is not None:
+            config.interface = interface
+        if unix_socket is not None:
+            config.unix_socket = unix_socket
         if auth is not None:
             config.user = f"{auth[0]}:{auth[1]}"
             config.auth = _AUTH[auth_method]
@@ -445,6 +459,18 @@ class StreamedResponse:
 def _check_timeout(seconds: float | None) -> None:
     if seconds is not None and not seconds > 0:
         raise errors.UsageError(f"a time-out of {seconds} seconds: None is no bound")
+
+
+def _rules(addresses: Iterable[str]) -> list[str]:
+    rules = [addresses] if isinstance(addresses, str) else list(addresses)
+    if rules:
+        from pycurl_redox.address_policy import AddressPolicy
+
+        try:
+            AddressPolicy.parse(rules, ())
+        except ValueError as error:
+            raise errors.UsageError(f"address rules: {error}") from error
+    return rules
 
 
 def _body(data: Data, json: Any, length: str | None) -> tuple[Body | None, str | None]:

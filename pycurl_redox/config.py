@@ -169,6 +169,8 @@ class OperationConfig:
     local_ports: tuple[int, int] | None = None
     """First and last of `--local-port`."""
     ip_tos: int | None = None
+    vlan_priority = 0
+    tcp_fastopen = False
     keepalive_cnt = 0
     dns_servers: str | None = None
     dns_interface: str | None = None

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from pycurl_redox import dial, errors
 from pycurl_redox.http1 import HttpConnection
 from pycurl_redox.message import Observer
 from pycurl_redox.pool import Route
-from tcpip.errors import AddressError, PeerResetError, StackError, TimedOutError
+from tcpip.errors import (
+    AddressError,
+    BindError,
+    ConnectRefusedError,
+    PeerResetError,
+    StackError,
+    TimedOutError,
+)
 from tcpip.wire.address import IpAddress
 
 if TYPE_CHECKING:
     from pycurl_redox.dial import Endpoint, NetworkLike
+    from pycurl_redox.dial_options import NameOptions
     from pycurl_redox.tls_settings import TlsSettings
     from tls.events import HandshakeCompleted
 
 Known = Callable[[str, int], list[IpAddress] | None]
 Learned = Callable[[str, int, list[IpAddress]], None]
+Lookup = Callable[[str, int, float | None], Awaitable[list[IpAddress]]]
 
 
 class Times:
@@ -80,31 +89,56 @@ async def connect(
     known: Known,
     learned: Learned,
     head_start: float = dial.HEAD_START,
+    lookup: Lookup | None = None,
 ) -> Connection:
-    """Reach the first proxy or the host by TCP; what comes after is laid on later."""
-    proxy = route.first_proxy
+    """Reach the first proxy or the host by TCP; what comes after is laid on later.
+
+    `lookup` finds addresses in the network's place.
+    """
+    proxy, options = route.first_proxy, route.dial
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
     began = network.now()
-    addresses = known(host, port)
-    if addresses:
+    local = options if options is not None and options.unix_socket is not None else None
+    addresses = known(host, port) if local is None else []
+    if local is not None:
+        pass  # there is nothing to look up
+    elif addresses:
         observer.note(f"Hostname {host} was found in DNS cache")
     else:
         refused = errors.proxy_resolve_failed if proxy and not proxy.is_socks else errors.resolve_failed
-        addresses = await resolve(network, host, route.family, began, deadline, observer, refused)
+        names = options.names if options is not None else None
+        addresses = await resolve(
+            network, host, route.family, began, deadline, observer, refused, lookup, names
+        )
         learned(host, port, addresses)
     times.resolved = network.now()
     try:
-        endpoint = await dial.dial(network, addresses, port, deadline, observer.note, head_start)
+        if local is not None:
+            from pycurl_redox.local_socket import dial_local
+
+            endpoint = await dial_local(network, local, port, deadline, observer.note)
+        else:
+            assert addresses
+            endpoint = await dial.dial(
+                network, addresses, port, deadline, observer.note, head_start, options, host
+            )
     except TimedOutError as error:
         waited = _milliseconds(network.now() - began)
         if deadline is not None and network.now() >= deadline:
             observer.note(f"Connection timed out after {waited} milliseconds")
             raise errors.connection_timed_out(waited) from error
         raise errors.connect_failed(host, port, waited) from error
+    except BindError as error:
+        waited = _milliseconds(network.now() - began)
+        reason = errors.InterfaceError.default_text if str(error) else ""
+        failed = errors.connect_failed(host, port, waited, reason)
+        observer.note(str(failed))
+        raise (errors.InterfaceError(str(error)) if str(error) else failed) from error
     except StackError as error:
         # What is wrong with our own side curl has no words for.
         own = str(error) if isinstance(error, AddressError) else ""
         failure = errors.connect_failed(host, port, _milliseconds(network.now() - began), own)
+        failure.was_refused = isinstance(error, ConnectRefusedError)
         observer.note(str(failure))
         raise failure from error
     times.connected = network.now()
@@ -121,6 +155,8 @@ async def resolve(
     deadline: float | None,
     observer: Observer,
     refused: Callable[[str], errors.FetchError],
+    lookup: Lookup | None = None,
+    names: NameOptions | None = None,
 ) -> list[IpAddress]:
     """Find a name's addresses, or raise what `refused` makes of the name."""
     try:
@@ -132,7 +168,12 @@ async def resolve(
             return [literal]
         raise errors.ConnectFailedError()  # of the other family than the one asked for
     try:
-        addresses = await network.resolve(host, family, deadline)
+        if lookup is not None:
+            addresses = await lookup(host, family, deadline)
+        elif names is not None:
+            addresses = await network.resolve(host, family, deadline, names)
+        else:
+            addresses = await network.resolve(host, family, deadline)
     except TimedOutError as error:
         raise errors.resolving_timed_out(_milliseconds(network.now() - began)) from error
     except (StackError, ValueError) as error:
@@ -187,7 +228,7 @@ async def secure(
     settings.completed(connection, observer)
 
 
-def _shown(end: tuple[IpAddress, int]) -> tuple[str, int]:
+def _shown(end: tuple[IpAddress | str, int]) -> tuple[str, int]:
     return str(end[0]), end[1]
 
 

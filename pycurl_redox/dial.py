@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pycurl_redox.stream import ByteStream
-from tcpip.errors import StackError, TimedOutError
+from tcpip.errors import BindError, StackError, TimedOutError
 from tcpip.scheduler import Signal, Task
 from tcpip.wire.address import IpAddress
 
+if TYPE_CHECKING:
+    from pycurl_redox.dial_options import DialOptions, NameOptions
+
 T = TypeVar("T")
+Note = Callable[[str], None]
 
 HEAD_START = 0.2
 """Seconds until the next address is tried beside one that does not answer (RFC 8305 §8; curl's default)."""
 
 
 class Endpoint(ByteStream, Protocol):
-    """A stream that knows its two ends."""
+    """A stream that knows its two ends: addresses, or the names of a unix socket."""
 
     @property
-    def remote(self) -> tuple[IpAddress, int]: ...
+    def remote(self) -> tuple[IpAddress | str, int]: ...
     @property
-    def local(self) -> tuple[IpAddress, int]: ...
-    def tune(self, *, nagle: bool, keepalive: float | None) -> None: ...
+    def local(self) -> tuple[IpAddress | str, int]: ...
+    def tune(self, *, nagle: bool, keepalive: float | None, probes: int | None = None) -> None: ...
+
+
+def look_away(text: str) -> None:
+    """A note that nobody reads."""
 
 
 class NetworkLike(Protocol):
@@ -32,8 +40,28 @@ class NetworkLike(Protocol):
     def now(self) -> float: ...
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]: ...
-    async def resolve(self, name: str, family: int, deadline: float | None) -> list[IpAddress]: ...
-    async def connect(self, address: IpAddress, port: int, deadline: float | None) -> Endpoint: ...
+    async def resolve(
+        self, name: str, family: int, deadline: float | None, options: NameOptions | None = None
+    ) -> list[IpAddress]: ...
+    async def connect(
+        self,
+        address: IpAddress,
+        port: int,
+        deadline: float | None,
+        options: DialOptions | None = None,
+        note: Note = look_away,
+    ) -> Endpoint: ...
+    async def connect_local(
+        self, path: str, port: int, deadline: float | None, *, is_abstract: bool
+    ) -> Endpoint: ...
+    def reached_by(self, address: IpAddress) -> IpAddress:
+        """Which address a connection to this one comes to, where the network has names of its own."""
+        ...
+
+    def source_for(self, address: IpAddress) -> IpAddress | None:
+        """Which address a server there would see; None when there is no way."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -44,12 +72,21 @@ async def dial(
     deadline: float | None,
     note: Callable[[str], None],
     head_start: float = HEAD_START,
+    options: DialOptions | None = None,
+    host: str = "",
 ) -> Endpoint:
-    """Connect to the first address that answers; raises the last error when none does."""
+    """Connect to the first address that answers; raises the last error when none does.
+
+    AddressDeniedError when the user's rules let none of them pass; `host` is whose addresses they are.
+    """
+    if options is not None and options.policy is not None:
+        from pycurl_redox.address_policy import permitted
+
+        addresses = permitted(options.policy, network.reached_by, addresses, host, note)
     addresses = in_turn(addresses)
     if len(addresses) == 1:
-        return await _attempt(network, addresses[0], port, deadline, note)
-    return await _race(network, addresses, port, deadline, note, head_start)
+        return await _attempt(network, addresses[0], port, deadline, note, options)
+    return await _race(network, addresses, port, deadline, note, head_start, options)
 
 
 def in_turn(addresses: list[IpAddress]) -> list[IpAddress]:
@@ -67,6 +104,7 @@ async def _race(
     deadline: float | None,
     note: Callable[[str], None],
     head_start: float,
+    options: DialOptions | None,
 ) -> Endpoint:
     waiting = list(reversed(addresses))
     running: list[Task[Endpoint]] = []
@@ -74,7 +112,7 @@ async def _race(
 
     async def attempt(address: IpAddress) -> Endpoint:
         try:
-            return await _attempt(network, address, port, deadline, note)
+            return await _attempt(network, address, port, deadline, note, options)
         finally:
             changed.fire()
 
@@ -91,7 +129,8 @@ async def _race(
                     try:
                         return task.result
                     except StackError as failure:
-                        error = failure
+                        if str(failure) or not isinstance(error, BindError):
+                            error = failure
                         next_start = network.now()  # no reason to wait any longer
                 if waiting:
                     break
@@ -111,13 +150,20 @@ def _drop(task: Task[Endpoint]) -> None:
 
 
 async def _attempt(
-    network: NetworkLike, address: IpAddress, port: int, deadline: float | None, note: Callable[[str], None]
+    network: NetworkLike,
+    address: IpAddress,
+    port: int,
+    deadline: float | None,
+    note: Callable[[str], None],
+    options: DialOptions | None,
 ) -> Endpoint:
     text = f"[{address}]" if address.version == 6 else str(address)
     note(f"  Trying {text}:{port}...")
     try:
-        return await network.connect(address, port, deadline)
-    except TimedOutError:
+        if options is None:
+            return await network.connect(address, port, deadline)
+        return await network.connect(address, port, deadline, options, note)
+    except (TimedOutError, BindError):
         raise
     except StackError as error:
         from tcpip.errors import ConnectRefusedError, UnreachableError

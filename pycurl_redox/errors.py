@@ -7,6 +7,7 @@ FetchError
 ├── ProxyResolveError        5
 ├── ResolveFailedError       6
 ├── ConnectFailedError       7
+├── AddressDeniedError       7   --allow-address, --deny-address
 ├── WeirdReplyError          8   a reply that breaks HTTP
 ├── PartialFileError        18   the body ended early
 ├── HttpReturnedError       22   --fail and a status from 400 on
@@ -19,6 +20,7 @@ FetchError
 ├── TlsFailedError          35
 ├── ResumeError             36
 ├── AbortedError            42
+├── BadArgumentError        43
 ├── InterfaceError          45
 ├── TooManyRedirectsError   47
 ├── OptionSyntaxError       49   --resolve, --connect-to
@@ -108,6 +110,15 @@ class ConnectFailedError(FetchError):
 
     exit_code = 7
     default_text = "Couldn't connect to server"
+    was_refused = False
+    """Somebody is there who said no: --retry-connrefused."""
+
+
+class AddressDeniedError(FetchError):
+    """The user's own rules forbid a connection to this address."""
+
+    exit_code = 7
+    default_text = "Address refused"
 
 
 class WeirdReplyError(FetchError):
@@ -192,6 +203,13 @@ class AbortedError(FetchError):
 
     exit_code = 42
     default_text = "Operation was aborted by an application callback"
+
+
+class BadArgumentError(FetchError):
+    """An option's value is none, which nobody saw before the transfer."""
+
+    exit_code = 43
+    default_text = "A libcurl function was given a bad argument"
 
 
 class InterfaceError(FetchError):

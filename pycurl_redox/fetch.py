@@ -28,7 +28,9 @@ from tcpip.errors import PeerResetError, StackError, TimedOutError
 if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
     from pycurl_redox.config import OperationConfig
+    from pycurl_redox.connection import Lookup
     from pycurl_redox.dial import NetworkLike
+    from pycurl_redox.doh import DohResolver
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
@@ -66,6 +68,7 @@ class Fetcher:
         self.names = names
         self._make_tls = make_tls
         self._tls: dict[TlsOptions, TlsSettings] = {}
+        self._doh: DohResolver | None = None
         self._plain: tuple[PlainKey, Request] | None = None
 
     def plain_request(self, transfer: Transfer, absolute: bool) -> Request | None:
@@ -100,6 +103,17 @@ class Fetcher:
         if settings is None:
             settings = self._tls[options] = self._make_tls(options)
         return settings
+
+    def lookup(self, transfer: Transfer) -> Lookup | None:
+        """Return who finds addresses in the network's place: --doh-url."""
+        if not transfer.config.doh_url:
+            return None
+        if self._doh is None:
+            from pycurl_redox.doh import DohResolver
+
+            self._doh = DohResolver(self, transfer.config)
+        doh, observer = self._doh, transfer.observer
+        return lambda name, family, deadline: doh.resolve(name, family, deadline, observer)
 
     async def fetch(self, transfer: Transfer) -> Incoming:
         """Return the final response, its body still to be read; FetchError with curl's exit code."""
@@ -307,6 +321,7 @@ class Session:
                 self._known_addresses,
                 self._learn_addresses,
                 head_start,
+                self.fetcher.lookup(self.transfer),
             )
         except errors.FetchError:
             self.observer.transfer_ended()
@@ -316,7 +331,9 @@ class Session:
             result.name_lookup = (times.resolved or self.began) - self.began
         result.connects += 1
         keepalive = None if config.no_keepalive else config.keepalive_time or KEEPALIVE_TIME
-        connection.endpoint.tune(nagle=not config.tcp_nodelay, keepalive=keepalive)
+        connection.endpoint.tune(
+            nagle=not config.tcp_nodelay, keepalive=keepalive, probes=config.keepalive_cnt or None
+        )
         self.mark("connect")
         self._note_connection(connection)
         return connection
@@ -363,7 +380,11 @@ class Session:
             return found
         refused = errors.proxy_resolve_failed if is_proxy else errors.resolve_failed
         now = self.network.now()
-        found = await connections.resolve(self.network, host, family, now, deadline, Observer(), refused)
+        lookup, dial = self.fetcher.lookup(self.transfer), self.fetcher.routing.dial
+        names = dial.names if dial is not None else None
+        found = await connections.resolve(
+            self.network, host, family, now, deadline, Observer(), refused, lookup, names
+        )
         self._learn_addresses(host, port, found)
         return found
 

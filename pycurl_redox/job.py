@@ -373,7 +373,7 @@ class Job:
             return ": timeout"
         if isinstance(error, errors.ResolveFailedError | errors.ProxyResolveError):
             return ": timeout"
-        if isinstance(error, errors.ConnectFailedError) and config.retry_connrefused:
+        if isinstance(error, errors.ConnectFailedError) and error.was_refused and config.retry_connrefused:
             return ": connection refused"
         if status in RETRIED_STATUSES and (error is None or isinstance(error, errors.HttpReturnedError)):
             return HTTP_PROBLEM

@@ -46,6 +46,10 @@ class Observer:
     def note(self, text: str) -> None: ...
     def transfer_ended(self) -> None: ...
 
+    def aside(self) -> Observer:
+        """Return who sees a request that only serves this transfer, such as one for a name."""
+        return Observer()
+
 
 class Request(NamedTuple):
     """One request as it goes out: the headers in their order, framing ones included."""

@@ -41,9 +41,13 @@ from virtio.transport.inprocess import InProcessTransport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pycurl_redox.dial import Note
+    from pycurl_redox.dial_options import DialOptions, NameOptions
     from pycurl_redox.resolver import NameResolver
+    from tcpip.local_stream import LocalStream, LocalStreams
     from tcpip.usernet.gateway import UserNetwork
     from tcpip.usernet.impair import ImpairConfig
+    from tcpip.usernet.local_end import LocalEnd
     from virtio.device.backend import Backend
 
 T = TypeVar("T")
@@ -196,7 +200,8 @@ class Network:
         self._device = device
         self.nic = nic
         self.usernet = usernet
-        self._resolver: NameResolver | None = None
+        self._resolvers: dict[NameOptions | None, NameResolver] = {}
+        self._local: LocalStreams | None = None
         self._random_bytes = random_bytes
         if background:
             host.keep_in_background()
@@ -221,21 +226,65 @@ class Network:
             self.host.stack.release_lease(self.now())
         self.host.close()
 
-    async def connect(self, address: IpAddress, port: int, deadline: float | None) -> TcpStream:
-        """Open a TCP connection; a `StackError` says why not."""
+    async def connect(
+        self,
+        address: IpAddress,
+        port: int,
+        deadline: float | None,
+        options: DialOptions | None = None,
+        note: Note | None = None,
+    ) -> TcpStream:
+        """Open a TCP connection; a `StackError` says why not.
+
+        `options` say from where, and what its packets are marked with; `note`
+        hears what comes of that.
+        """
         host, is_own = self.host, address.is_loopback or address.is_unspecified  # 0.0.0.0, as Linux takes it
         if is_own and self.usernet is not None and not host.stack.is_listening(port):
-            return await self._connect_to_own_machine(address, port, deadline)
+            return await self._connect_to_own_machine(address, port, deadline, options, note)
         if not is_own:
             await self._configured(address.version, deadline)
+        if options is not None and options.is_bound:
+            if self.usernet is not None and not is_own:
+                return await self._connect_bound(address, address, port, deadline, options, note)
+            from pycurl_redox.binding import connect_own
+
+            return await connect_own(host, address, port, deadline, options, self.resolve, note or _look_away)
         stream = await connect(host, address, port, deadline)
         if self.usernet is not None and not is_own:
             self._show_host_end(stream, address.version)
         return stream
 
-    async def resolve(self, name: str, family: int, deadline: float | None) -> list[IpAddress]:
-        """Find the addresses of a name, IPv6 first; family 0, 4 or 6; `ResolveError`."""
-        names = self._names()
+    async def connect_local(
+        self, path: str, port: int, deadline: float | None, *, is_abstract: bool
+    ) -> LocalStream:
+        """Open a unix socket of the machine we run on, which is beside every network card."""
+        if self._local is None:
+            from tcpip.local_stream import LocalStreams
+
+            self._local = LocalStreams()
+            self.host.add_source(self._local)
+        return await self._local.connect(
+            path, is_abstract=is_abstract, port=port, now=self.now, deadline=deadline
+        )
+
+    def reached_by(self, address: IpAddress) -> IpAddress:
+        """Which address a connection to this one comes to: the user-mode network's lead to the machine."""
+        return address if self.usernet is None else self.usernet.reached_by(address)
+
+    def source_for(self, address: IpAddress) -> IpAddress | None:
+        """The address that a server there would see; None when there is no way."""
+        if self.usernet is None:
+            return self.host.stack.source_for(address)
+        from tcpip.usernet.local_end import source_for
+
+        return source_for(self.usernet.reached_by(address))
+
+    async def resolve(
+        self, name: str, family: int, deadline: float | None, options: NameOptions | None = None
+    ) -> list[IpAddress]:
+        """Find the addresses of a name, in the order of RFC 6724; family 0, 4 or 6; `ResolveError`."""
+        names = self._names(options)
         if names.needs_dns(name, family):
             await self._configured(4, deadline)
         return await names.resolve(name, family, deadline)
@@ -274,14 +323,12 @@ class Network:
 
     # private
 
-    def _names(self) -> NameResolver:
-        if self._resolver is None:
+    def _names(self, options: NameOptions | None = None) -> NameResolver:
+        if options not in self._resolvers:
             from pycurl_redox.resolver import NameResolver
 
-            # both addresses of the user-mode network's DNS are one relay: asking both would double the wait
-            most = None if self.usernet is None else 1
-            self._resolver = NameResolver(self.host, self._random_bytes, most)
-        return self._resolver
+            self._resolvers[options] = NameResolver(self, self._random_bytes, options)
+        return self._resolvers[options]
 
     async def _configured(self, version: int, deadline: float | None) -> None:
         timeout = CONFIGURE_TIMEOUT if version == 4 else ADVERTISEMENT_TIMEOUT
@@ -296,31 +343,84 @@ class Network:
         raise TimedOutError(message) if is_short else AddressError(message)
 
     async def _connect_to_own_machine(
-        self, address: IpAddress, port: int, deadline: float | None
+        self,
+        address: IpAddress,
+        port: int,
+        deadline: float | None,
+        options: DialOptions | None,
+        note: Note | None,
     ) -> TcpStream:
         """Reach a loopback address of the machine we run on, by the gateway and a rule beside the frame."""
         assert self.usernet is not None
-        usernet = self.usernet
         await self._configured(4, deadline)
+        gateway = self.usernet.config.gateway
+        if options is not None and options.is_bound:
+            return await self._connect_bound(address, gateway, port, deadline, options, note)
+        return await self._connect_by_rule(address, gateway, port, deadline)
+
+    async def _connect_bound(
+        self,
+        address: IpAddress,
+        via: IpAddress,
+        port: int,
+        deadline: float | None,
+        options: DialOptions,
+        note: Note | None,
+    ) -> TcpStream:
+        """Let the connection go on from a socket of the host that is bound as the user wishes."""
+        from pycurl_redox.binding import host_end
+
+        end = await host_end(options, address.version, self.resolve, deadline, note or _look_away)
+        try:
+            return await self._connect_by_rule(
+                address, via, port, deadline, end, traffic_class=options.traffic_class or 0
+            )
+        except BaseException:
+            end.close()
+            raise
+
+    async def _connect_by_rule(
+        self,
+        address: IpAddress,
+        via: IpAddress,
+        port: int,
+        deadline: float | None,
+        end: LocalEnd | None = None,
+        traffic_class: int = 0,
+    ) -> TcpStream:
+        """Connect to `via`, where rules for our port say what becomes of it."""
+        assert self.usernet is not None
+        usernet = self.usernet
         ports: list[int] = []
 
         def opened(local: int) -> None:
             ports.append(local)
-            usernet.forward(local, (address, port))
+            if via != address:
+                usernet.forward(local, (address, port))
+            if end is not None:
+                usernet.prepare(local, end)
 
         try:
-            stream = await connect(self.host, usernet.config.gateway, port, deadline, opened=opened)
+            stream = await connect(self.host, via, port, deadline, opened=opened, traffic_class=traffic_class)
         except BaseException:
             for local in ports:  # the SYN may not have left, and the rule would wait for another's
                 usernet.take_back(local)
             raise
         stream.remote = (address, port)
-        self._show_host_end(stream, 4)
+        self._show_host_end(stream, via.version)
         return stream
 
     def _show_host_end(self, stream: TcpStream, version: int) -> None:
-        """`local` is what the server sees, which is the host's socket."""
+        """`local` is what the server sees, which is the host's socket; what is tuned is both halves."""
         assert self.usernet is not None
-        endpoint = self.usernet.host_endpoint(stream.local[1], version)
+        usernet, port = self.usernet, stream.local[1]
+        endpoint = usernet.host_endpoint(port, version)
         if endpoint is not None:
             stream.local = endpoint
+        stream.on_tune = lambda nagle, keepalive, probes: usernet.tune(
+            port, version, nagle=nagle, keepalive=keepalive, probes=probes
+        )
+
+
+def _look_away(text: str) -> None:
+    """A note that nobody reads."""

@@ -435,6 +435,57 @@ def _trace_to(parser: Parser, file: str, kind: str, option: str) -> None:
     config.verbose = False
 
 
+# The local end of connections
+
+
+def _unix_socket(is_abstract: bool) -> Action:
+    def action(parser: Parser, value: str | None, toggle: bool) -> None:
+        parser.operation.unix_socket, parser.operation.unix_is_abstract = value or "", is_abstract
+
+    return action
+
+
+def _local_port(parser: Parser, value: str | None, toggle: bool) -> None:
+    """Read `N` or `N-M`, blanks allowed around the dash; 0 is any."""
+    text = value or ""
+    digits = text[: len(text) - len(text.lstrip("0123456789"))]
+    rest = text[len(digits) :].strip()
+    last = rest[1:].strip() if rest.startswith("-") else digits
+    if not _is_port(digits) or not _is_port(last) or int(last) < int(digits):
+        raise OptionError(_BADLY_USED)
+    parser.operation.local_ports = (int(digits), int(last)) if int(digits) else None
+
+
+def _is_port(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= 6 and int(digits) <= 0xFFFF
+
+
+def _ip_tos(parser: Parser, value: str | None, toggle: bool) -> None:
+    from pycurl_redox.traffic_class import NAMES
+
+    text = value or ""
+    known = NAMES.get(text.upper())
+    parser.operation.ip_tos = natural(text, 0xFF) if known is None else known
+
+
+def _vlan_priority(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.vlan_priority = natural(value or "", 7)
+
+
+def _address_rule(field: str) -> Action:
+    def action(parser: Parser, value: str | None, toggle: bool) -> None:
+        from pycurl_redox.address_policy import AddressPolicy
+
+        try:
+            AddressPolicy.parse([value or ""], [])
+        except ValueError as error:
+            parser.warn(str(error))
+            raise OptionError(_BADLY_USED) from error
+        getattr(parser.operation, field).append(value or "")
+
+    return action
+
+
 # The command itself
 
 
@@ -490,6 +541,8 @@ def _test_event(parser: Parser, value: str | None, toggle: bool) -> None:
 
 
 ACTIONS: dict[str, Action] = {
+    "abstract-unix-socket": _unix_socket(True),
+    "allow-address": _address_rule("allow_address"),
     "anyauth": _anyauth,
     "basic": _auth(AUTH_BASIC),
     "clobber": _clobber,
@@ -502,6 +555,7 @@ ACTIONS: dict[str, Action] = {
     "data-binary": _data_binary,
     "data-raw": _data_raw,
     "data-urlencode": _data_urlencode,
+    "deny-address": _address_rule("deny_address"),
     "digest": _auth(AUTH_DIGEST),
     "disable": _nothing,
     "fail": _fail("fail"),
@@ -516,9 +570,11 @@ ACTIONS: dict[str, Action] = {
     "http1.1": _http_version("1.1"),
     "http2": _http_version("2"),
     "http2-prior-knowledge": _http_version("2-prior-knowledge"),
+    "ip-tos": _ip_tos,
     "ipv4": _ip_version(4),
     "ipv6": _ip_version(6),
     "json": _json,
+    "local-port": _local_port,
     "location-trusted": _location_trusted,
     "manual": _manual,
     "max-redirs": _max_redirs,
@@ -556,10 +612,12 @@ ACTIONS: dict[str, Action] = {
     "tlsv1.3": _tls_min("1.3"),
     "trace": _trace,
     "trace-ascii": _trace_ascii,
+    "unix-socket": _unix_socket(False),
     "upload-file": _upload_file,
     "url": _url,
     "url-query": _url_query,
     "verbose": _verbose,
     "version": _version,
+    "vlan-priority": _vlan_priority,
     "write-out": _write_out,
 }

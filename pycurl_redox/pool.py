@@ -9,6 +9,7 @@ from pycurl_redox.message import Observer
 
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
+    from pycurl_redox.dial_options import DialOptions
     from pycurl_redox.tls_options import TlsOptions
     from tcpip.wire.address import IpAddress
 
@@ -59,6 +60,7 @@ class Route(NamedTuple):
     """The way begins there; it connects to the HTTP proxy, where there is one."""
     haproxy_client: str | None = None
     """Address for the PROXY protocol's line, "" is our own; None: no line."""
+    dial: DialOptions | None = None
 
     @property
     def first_proxy(self) -> Proxy | None:

@@ -37,6 +37,12 @@ class Reporter(Observer):
         if self._tracer is not None:
             self._tracer.write("info", text.encode("utf-8", "surrogateescape"))
 
+    def aside(self) -> Observer:
+        """Only -v and --trace tell of it."""
+        from pycurl_redox.config import OperationConfig
+
+        return Reporter(OperationConfig(), self._output, None, self._tracer)
+
     def transfer_ended(self) -> None:
         """The last line of the meter stands before what is said of the connection."""
         if self.progress is not None and self.result is not None:

@@ -13,6 +13,7 @@ from pycurl_redox.url import encode_text, parse_url, scheme_of, unquote
 if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
     from pycurl_redox.config import OperationConfig
+    from pycurl_redox.dial_options import DialOptions
     from pycurl_redox.resolve_rules import ResolveRules
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.transfer import Transfer
@@ -36,6 +37,14 @@ PROXY_KINDS = {
 MAX_ROUTES = 1000
 """Ways remembered at most."""
 
+DIAL_FIELDS = frozenset(
+    (
+        "interface", "local_ports", "unix_socket", "ip_tos", "vlan_priority", "tcp_fastopen",
+        "dns_servers", "dns_interface", "dns_ipv4_addr", "dns_ipv6_addr",
+    )
+)  # fmt: skip
+"""What `dial_options` makes something of, beside the address rules."""
+
 Pair = tuple[bytes | None, bytes | None]
 
 
@@ -51,6 +60,7 @@ class Routing:
         self._tls: TlsOptions | None = None
         self._rules: ResolveRules | None = None
         self._routes: dict[tuple[str, str, int], tuple[Route, list[str]]] = {}
+        self._dial: tuple[DialOptions | None] | None = None
 
     def route(self, transfer: Transfer) -> Route:
         """Return the way to the transfer's current URL; the environment is asked once for each host."""
@@ -70,7 +80,9 @@ class Routing:
         """Read the rules; `notes` takes what `-v` says each time."""
         config = self._config
         host = url.ascii_host()
-        proxy, socks = self._proxies(url, notes)
+        dial = self.dial
+        is_local = dial is not None and dial.unix_socket is not None  # no proxy leads there
+        proxy, socks = (None, None) if is_local else self._proxies(url, notes)
         dial_host, dial_port = self._redirected(host, url.port, notes)
         proxy_tls = self._proxy_tls_options(url) if proxy is not None and proxy.kind == "https" else None
         client = config.haproxy_clientip or ("" if config.haproxy_protocol else None)
@@ -80,7 +92,7 @@ class Routing:
         if proxy is not None and not is_tunnel:
             return Route(
                 "", "", 0, "", 0, proxy,  # it leads everywhere
-                family=config.ip_version, proxy_tls=proxy_tls, socks=socks, haproxy_client=client,
+                family=config.ip_version, proxy_tls=proxy_tls, socks=socks, haproxy_client=client, dial=dial,
             )  # fmt: skip
         return Route(
             url.scheme,
@@ -95,7 +107,24 @@ class Routing:
             proxy_tls,
             socks,
             client,
+            dial,
         )
+
+    @property
+    def dial(self) -> DialOptions | None:
+        """What connections are made with; read when the first is wanted."""
+        if self._dial is None:
+            config, found = self._config, None
+            if config.allow_address or config.deny_address or not DIAL_FIELDS.isdisjoint(vars(config)):
+                from pycurl_redox.dial_options import dial_options
+
+                found = dial_options(config)
+            self._dial = (found,)
+        return self._dial[0]
+
+    def beside(self, config: OperationConfig) -> Routing:
+        """Return the rules of another operation of the same command."""
+        return Routing(config, self._environment, self._warn)
 
     def _tls_options(self) -> TlsOptions:
         if self._tls is None:

@@ -112,6 +112,7 @@ async def through_socks(session: Session, connection: Connection, deadline: floa
         version = {"socks4": "4", "socks4a": "4a"}.get(proxy.kind, "5")
         note(f"SOCKS{version}: connecting to HTTP proxy {host} port {port}")
     talk = _SocksTalk(session, connection, proxy, host, port, deadline)
+    talk.check_literal()
     try:
         await (talk.version_4() if proxy.kind.startswith("socks4") else talk.version_5())
     except TimedOutError as error:
@@ -144,6 +145,21 @@ class _SocksTalk:
         self._port = port
         self._deadline = deadline
         self._note = session.observer.note
+
+    def check_literal(self) -> None:
+        """An address that was typed is judged whoever connects to it."""
+        literal = _literal(self._host)
+        if literal is not None:
+            self._permitted([literal])
+
+    def _permitted(self, addresses: list[IpAddress]) -> list[IpAddress]:
+        """Apply the address rules to what the proxy is to connect to; addresses are the proxy's own view."""
+        options = self._connection.route.dial
+        if options is None or options.policy is None:
+            return addresses
+        from pycurl_redox.address_policy import permitted
+
+        return permitted(options.policy, lambda address: address, addresses, self._host, self._note)
 
     async def version_4(self) -> None:
         host, port, proxy = self._host, self._port, self._proxy
@@ -191,7 +207,7 @@ class _SocksTalk:
             found = await self._session.look_up(self._host, self._port, family, self._deadline, is_proxy)
         except (errors.ResolveFailedError, errors.ProxyResolveError) as error:
             raise errors.ProxyHandshakeError(str(error)) from error
-        return min(found, key=len)
+        return min(self._permitted(found), key=len)
 
     async def _until(self, machine: Socks4 | Socks5, wanted: type[Ready | Granted]) -> None:
         stream, deadline = self._connection.stream, self._deadline

@@ -35,6 +35,8 @@ class ResolverConfig(NamedTuple):
     """Whom to ask and what to try; the defaults are the C library's."""
 
     servers: tuple[IpAddress, ...] = ()
+    ports: tuple[int, ...] = ()
+    """Of the servers, in their order; those beyond its end have 53."""
     search: tuple[str, ...] = ()
     ndots: int = 1
     """Names with fewer dots are tried with the search list first."""
@@ -42,18 +44,23 @@ class ResolverConfig(NamedTuple):
     """Seconds until the next server is asked."""
     attempts: int = 2
     """Rounds through the servers."""
+    first: int = 0
+    """The server that is asked first: `rotate` spreads the questions."""
+    delay: float = 0.05
+    """Seconds that IPv6 addresses are waited for when those of IPv4 are there (RFC 8305 §3)."""
     grace: float = 0.5
-    """Seconds that one family is waited for when the other has addresses (as RFC 8305 §3, but longer)."""
+    """The same for IPv4, without which there is nothing to fall back to."""
     hosts: Mapping[str, Sequence[IpAddress]] = {}
     """The hosts file, as `hosts.parse_hosts` reads it."""
 
 
 class Query(NamedTuple):
-    """A datagram to send to port 53 of `server`, from a port that serves this `number` only."""
+    """A datagram to send to `server`, from a port that serves this `number` only."""
 
     number: int
     server: IpAddress
     data: bytes
+    port: int = wire.PORT
 
 
 class Resolved(NamedTuple):
@@ -69,7 +76,7 @@ class Failed(NamedTuple):
 
 
 class AskOverTcp(NamedTuple):
-    """Send `data` on a connection to port 53 of `server`, and give what comes to `receive_tcp`.
+    """Send `data` on a connection to `server`, and give what comes to `receive_tcp`.
 
     Worth it until `deadline`; `wants_tcp` says when it is enough.
     """
@@ -78,6 +85,7 @@ class AskOverTcp(NamedTuple):
     server: IpAddress
     data: bytes
     deadline: float
+    port: int = wire.PORT
 
 
 Event = Resolved | Failed | AskOverTcp
@@ -134,6 +142,7 @@ class _Question:
         "name",
         "number",
         "octets",
+        "port",
         "record_type",
         "server",
         "tcp",
@@ -151,12 +160,17 @@ class _Question:
         self.attempt = -1
         self.is_last_attempt = False
         self.server = IPV4_ANY  # the one asked now
-        self.asked: set[IpAddress] = set()
+        self.port = wire.PORT
+        self.asked: set[tuple[IpAddress, int]] = set()
         self.is_to_send = False
         self.deadline = 0.0
         self.tcp: bytearray | None = None
         self.is_done = False
         self.addresses: tuple[IpAddress, ...] = ()
+
+    @property
+    def at(self) -> tuple[IpAddress, int]:
+        return self.server, self.port
 
     @property
     def data(self) -> bytes:
@@ -201,15 +215,15 @@ class Resolver:
         question = self._open_question(number)
         if question is None:
             self._drop("after the answer")
-        elif source[1] != wire.PORT or source[0] not in question.asked:
+        elif source not in question.asked:
             self._drop("not from a server that was asked")
         else:
-            self._receive(question, data, source[0], now, over_tcp=False)
+            self._receive(question, data, source, now, over_tcp=False)
 
-    def receive_error(self, number: int, server: IpAddress, now: float) -> None:
+    def receive_error(self, number: int, server: IpAddress, now: float, port: int = wire.PORT) -> None:
         """Take the network's word that `server` cannot be reached."""
         question = self._open_question(number)
-        if question is not None and question.tcp is None and server == question.server:
+        if question is not None and question.tcp is None and (server, port) == question.at:
             self._try_next(question, f"{server} cannot be reached", now)
 
     def receive_tcp(self, number: int, data: bytes, now: float) -> None:
@@ -218,7 +232,7 @@ class Resolver:
         if question is None or question.tcp is None:
             self._drop("after the answer")
             return
-        server = question.server
+        server, at = question.server, question.at
         if not data:
             self._try_next(question, f"{server} sent no whole answer over TCP", now)
             return
@@ -226,7 +240,7 @@ class Resolver:
         buffer += data[: MAX_TCP_MESSAGE - len(buffer)]
         if len(buffer) >= 2 and len(buffer) >= 2 + int.from_bytes(buffer[:2], "big"):
             message = bytes(buffer[2 : 2 + int.from_bytes(buffer[:2], "big")])
-            if not self._receive(question, message, server, now, over_tcp=True):
+            if not self._receive(question, message, at, now, over_tcp=True):
                 self._try_next(question, f"{server} sent no answer over TCP", now)
 
     def datagrams_to_send(self, now: float) -> list[Query]:
@@ -234,8 +248,8 @@ class Resolver:
         for question in self._questions:
             if question.is_to_send and not question.is_done:
                 question.is_to_send = False
-                question.asked.add(question.server)
-                out.append(Query(question.number, question.server, question.data))
+                question.asked.add(question.at)
+                out.append(Query(question.number, question.server, question.data, question.port))
         return out
 
     def wants_tcp(self, number: int) -> bool:
@@ -297,7 +311,10 @@ class Resolver:
 
     def _ask_next(self, question: _Question, now: float) -> None:
         question.attempt += 1
-        question.server = self._config.servers[question.attempt % len(self._config.servers)]
+        config = self._config
+        number = (config.first + question.attempt) % len(config.servers)
+        question.server = config.servers[number]
+        question.port = config.ports[number] if number < len(config.ports) else wire.PORT
         question.tcp = None
         question.is_to_send = True
         question.deadline = now + self._config.timeout
@@ -316,7 +333,8 @@ class Resolver:
         if question.addresses:
             for other in waiting:
                 other.is_last_attempt = True
-                other.deadline = min(other.deadline, now + self._config.grace)
+                patience = self._config.delay if other.record_type == wire.AAAA else self._config.grace
+                other.deadline = min(other.deadline, now + patience)
         if not waiting:
             if found := self._found():
                 self._questions = []
@@ -325,7 +343,7 @@ class Resolver:
                 self._next_candidate(now)
 
     def _receive(
-        self, question: _Question, data: bytes, server: IpAddress, now: float, *, over_tcp: bool
+        self, question: _Question, data: bytes, source: tuple[IpAddress, int], now: float, *, over_tcp: bool
     ) -> bool:
         """Take a message; False if it is not the answer."""
         try:
@@ -334,10 +352,10 @@ class Resolver:
                 self._drop("not the answer to the question")
                 return False
             if header.is_truncated and not over_tcp:
-                self._ask_over_tcp(question, server, now)
+                self._ask_over_tcp(question, source, now)
                 return True
             if header.rcode not in (wire.NOERROR, wire.NXDOMAIN):
-                self._refused(question, server, header.rcode, now)
+                self._refused(question, source, header.rcode, now)
                 return True
             answer = wire.parse_answer(data, question.name, question.record_type)
         except MalformedPacketError:
@@ -346,20 +364,20 @@ class Resolver:
         self._take(question, answer, header.rcode, now)
         return True
 
-    def _ask_over_tcp(self, question: _Question, server: IpAddress, now: float) -> None:
+    def _ask_over_tcp(self, question: _Question, server: tuple[IpAddress, int], now: float) -> None:
         """RFC 7766 §5; an answer that was cut off is not looked at."""
         if question.tcp is None:
             question.tcp = bytearray()
-            question.server = server
+            question.server, question.port = server
             question.is_to_send = False
             question.deadline = now + self._config.timeout
             data = len(question.data).to_bytes(2, "big") + question.data
-            self._events.append(AskOverTcp(question.number, server, data, question.deadline))
+            self._events.append(AskOverTcp(question.number, server[0], data, question.deadline, server[1]))
 
-    def _refused(self, question: _Question, server: IpAddress, rcode: int, now: float) -> None:
+    def _refused(self, question: _Question, server: tuple[IpAddress, int], rcode: int, now: float) -> None:
         name = wire.RCODES[rcode] if rcode < len(wire.RCODES) else f"RCODE {rcode}"
-        if server == question.server:
-            self._try_next(question, f"{server} answered {name}", now)
+        if server == question.at:
+            self._try_next(question, f"{server[0]} answered {name}", now)
         else:
             self._drop("refused by a server given up before")
 
@@ -405,7 +423,8 @@ def known_addresses(
     plain = name.lower().removesuffix(".")
     last = plain.rpartition(".")[2]
     if last == "localhost":
-        return _of_family((IPV6_LOOPBACK, IPV4_LOOPBACK), family)
+        # Against RFC 6724, as curl has it: what listens on one of them only is seldom on ::1.
+        return _of_family((IPV4_LOOPBACK, IPV6_LOOPBACK), family)
     if last in ("onion", "invalid"):
         raise NameNotFoundError(f"{name}: names in .{last} are not in the DNS (RFC 7686, RFC 6761)")
     return _of_family(hosts.get(plain, ()), family) or None

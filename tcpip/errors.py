@@ -10,6 +10,7 @@ StackError
 ├── ResolveError             a name has no address
 │   └── NameNotFoundError        a server said so
 ├── AddressError             no such local address, or none configured
+├── BindError                the local end that was asked for cannot be had
 └── UsageError               the caller's mistake
 """
 
@@ -54,6 +55,10 @@ class NameNotFoundError(ResolveError):
 
 class AddressError(StackError):
     """No usable local address."""
+
+
+class BindError(StackError):
+    """The local end that was asked for cannot be had; no text where it is of another family."""
 
 
 class UsageError(StackError):

@@ -52,6 +52,7 @@ class Flow(Timed):
         "_pseudo_sum",
         "_segmentation_offload",
         "_template",
+        "_traffic_class",
         "acknowledged",
         "connection",
         "ip_size",
@@ -79,6 +80,7 @@ class Flow(Timed):
         *,
         hop_limit: int,
         is_loopback: bool,
+        traffic_class: int = 0,
     ) -> None:
         super().__init__()
         self.connection = connection
@@ -105,6 +107,7 @@ class Flow(Timed):
         self._pseudo_sum = pseudo_header_sum(local, remote, TCP, 0)
         self._identification = identification
         self._hop_limit = hop_limit
+        self._traffic_class = traffic_class
         self._template: tuple[bytes, bytes, bytes] = (b"", b"", b"")
         self._header_sum = 0
         if is_loopback:
@@ -116,13 +119,15 @@ class Flow(Timed):
         if self.ip_size == 20:
             # All packets of TCP have DF set, so that routers report the path MTU (RFC 1191).
             ip = Ipv4Packet(
-                self.local, self.remote, TCP, b"", self._hop_limit, dont_fragment=True
+                self.local, self.remote, TCP, b"", self._hop_limit, self._traffic_class, dont_fragment=True
             ).build_header(0)
             ethernet = EthernetHeader(destination, source, ETHERTYPE_IPV4).build()
             self._template = (ethernet + ip[:2], ip[6:10], ip[12:20])
             self._header_sum = ones_sum(ip[:2] + ip[6:10] + ip[12:20])
         else:
-            ip = Ipv6Packet(self.local, self.remote, TCP, b"", self._hop_limit).build_header(0)
+            ip = Ipv6Packet(
+                self.local, self.remote, TCP, b"", self._hop_limit, self._traffic_class
+            ).build_header(0)
             ethernet = EthernetHeader(destination, source, ETHERTYPE_IPV6).build()
             self._template = (ethernet + ip[:4], ip[6:40], b"")
 

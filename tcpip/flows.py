@@ -78,11 +78,22 @@ class Flows:
 
     # ---- commands
 
-    def connect(self, remote: IpAddress, port: int, local_port: int, now: float) -> TcpConnection:
+    def connect(
+        self,
+        remote: IpAddress,
+        port: int,
+        local_port: int,
+        now: float,
+        local: IpAddress | None = None,
+        traffic_class: int = 0,
+    ) -> TcpConnection:
         if not 0 < port < 65_536 or remote.is_multicast or remote.is_broadcast or remote.is_unspecified:
             raise UsageError(f"TCP: no connection to {remote} port {port}")
         route = self._ip.route_to(remote)
-        local = self._ip.source_for(remote)
+        if local is None:
+            local = self._ip.source_for(remote)
+        elif len(local) != len(remote) or not self._ip.interface.is_local(local):
+            raise AddressError(f"TCP: {local} is no address of ours to reach {remote} from")
         addresses = remote + local + port.to_bytes(2, "big")
         if local_port == 0:
             local_port = self._ports.choose(
@@ -92,7 +103,7 @@ class Flows:
             raise AddressError(f"TCP: port {local_port} is connected to {remote} port {port} already")
         if not self._make_room():
             raise AddressError(f"TCP: {len(self.by_key)} connections are open, and no more may be")
-        flow = self._open(local, local_port, remote, port, route, now)
+        flow = self._open(local, local_port, remote, port, route, now, traffic_class=traffic_class)
         flow.connection.connect(now)
         self.mark_ready(flow)
         return flow.connection
@@ -368,6 +379,7 @@ class Flows:
         route: Route,
         now: float,
         previous: TcpConnection | None = None,
+        traffic_class: int = 0,
     ) -> Flow:
         key = remote + local + remote_port.to_bytes(2, "big") + local_port.to_bytes(2, "big")
         mtu = self._ip.mtu_to(remote, route, now)
@@ -401,6 +413,7 @@ class Flows:
             identification,
             hop_limit=64 if is_ipv4 else self._ip.interface.hop_limit,
             is_loopback=route.is_loopback,
+            traffic_class=traffic_class,
         )
         self.by_key[key] = self._of_connection[connection] = flow
         return flow

@@ -27,6 +27,8 @@ class ResolvConf(NamedTuple):
     ndots: int = 1
     timeout: float = 5.0
     attempts: int = 2
+    rotate: bool = False
+    """Begin with another server each time."""
 
 
 def parse_hosts(text: str) -> dict[str, tuple[IpAddress, ...]]:
@@ -71,6 +73,8 @@ def _domains(words: list[str]) -> tuple[str, ...]:
 
 
 def _with_option(conf: ResolvConf, option: str) -> ResolvConf:
+    if option == "rotate":
+        return conf._replace(rotate=True)
     name, _, digits = option.partition(":")
     if not digits.isascii() or not digits.isdigit() or len(digits) > 6:
         return conf

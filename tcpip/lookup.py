@@ -9,7 +9,6 @@ from tcpip.device import Buffer
 from tcpip.dns import AskOverTcp, Cache, Failed, Pending, Resolved, Resolver, ResolverConfig
 from tcpip.errors import StackError, TimedOutError
 from tcpip.scheduler import Signal
-from tcpip.wire import dns as wire
 from tcpip.wire.address import IpAddress
 
 
@@ -25,10 +24,12 @@ class Datagram(Protocol):
 
 
 class DatagramError(Protocol):
-    """What bemoved of a datagram sent to `address`."""
+    """What became of a datagram sent to `address` and `port`."""
 
     @property
     def address(self) -> IpAddress: ...
+    @property
+    def port(self) -> int: ...
 
 
 class DatagramSocket(Protocol):
@@ -142,13 +143,13 @@ class _Driver:
                 resolver.receive_datagram(datagram.data, source, number, host.now())
             while (error := socket.next_error()) is not None:
                 moved = True
-                resolver.receive_error(number, error.address, host.now())
+                resolver.receive_error(number, error.address, host.now(), error.port)
         for query in resolver.datagrams_to_send(host.now()):
             moved = True
             try:
-                self._socket(query.number).send_datagram(query.data, query.server, wire.PORT, host.now())
+                self._socket(query.number).send_datagram(query.data, query.server, query.port, host.now())
             except StackError:
-                resolver.receive_error(query.number, query.server, host.now())
+                resolver.receive_error(query.number, query.server, host.now(), query.port)
         return moved
 
     def _socket(self, number: int) -> DatagramSocket:
@@ -161,7 +162,7 @@ class _Driver:
         """Ask on a connection; the other question waits, and its answer in its socket."""
         deadline = event.deadline if self._deadline is None else min(event.deadline, self._deadline)
         try:
-            stream = await self._host.open_tcp(event.server, wire.PORT, deadline)
+            stream = await self._host.open_tcp(event.server, event.port, deadline)
         except StackError:
             self._resolver.receive_tcp(event.number, b"", self._host.now())
             return

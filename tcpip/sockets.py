@@ -41,6 +41,8 @@ class TcpStream:
         self.local = local
         self.remote = remote
         self._changed = Signal()
+        self.on_tune: Callable[[bool, float | None, int | None], None] | None = None
+        """Told what `tune` is told: a connection through a gateway has another half."""
         connection.on_change = self._changed.fire
 
     async def established(self, deadline: float | None) -> None:
@@ -81,13 +83,21 @@ class TcpStream:
                 elif not await self._changed.wait(deadline):
                     raise TimedOutError(f"TCP: {self.remote[0]} port {self.remote[1]} takes no more octets")
 
-    def tune(self, *, nagle: bool, keepalive: float | None) -> None:
-        """Set Nagle's algorithm, and the silence after which the peer is probed, and again; None is never."""
+    def tune(self, *, nagle: bool, keepalive: float | None, probes: int | None = None) -> None:
+        """Set Nagle's algorithm, and the silence after which the peer is probed, and again; None is never.
+
+        `probes` without an answer end the connection.
+        """
         connection = self.connection
-        interval = keepalive or connection.config.keepalive_interval
-        connection.config = connection.config._replace(
-            nagle=nagle, keepalive_idle=keepalive, keepalive_interval=interval
+        config = connection.config
+        connection.config = config._replace(
+            nagle=nagle,
+            keepalive_idle=keepalive,
+            keepalive_interval=keepalive or config.keepalive_interval,
+            keepalive_probes=probes or config.keepalive_probes,
         )
+        if self.on_tune is not None:
+            self.on_tune(nagle, keepalive, probes)
 
     @property
     def is_stale(self) -> bool:
@@ -163,13 +173,18 @@ async def connect(
     deadline: float | None,
     *,
     opened: Callable[[int], None] | None = None,
+    local: IpAddress | None = None,
+    local_port: int = 0,
+    traffic_class: int = 0,
 ) -> TcpStream:
     """Open a connection; raises `StackError`: refused, unreachable, timed out.
 
     `opened` is told the local port before the first segment leaves.
     """
     stack = host.stack
-    connection = stack.tcp_connect(address, port, host.now())
+    connection = stack.tcp_connect(
+        address, port, host.now(), local=local, local_port=local_port, traffic_class=traffic_class
+    )
     stream = TcpStream(host, connection, stack.local_of(connection), (address, port))
     if opened is not None:
         opened(stream.local[1])

@@ -248,10 +248,34 @@ class Stack:
 
     # ---- sockets
 
-    def tcp_connect(self, remote: IpAddress, port: int, now: float, *, local_port: int = 0) -> TcpConnection:
-        """Open a connection; UnreachableError without a route, AddressError without an address of ours."""
+    def tcp_connect(
+        self,
+        remote: IpAddress,
+        port: int,
+        now: float,
+        *,
+        local: IpAddress | None = None,
+        local_port: int = 0,
+        traffic_class: int = 0,
+    ) -> TcpConnection:
+        """Open a connection; UnreachableError without a route, AddressError without an address of ours.
+
+        `local` and `local_port` choose our end; AddressError when it cannot be had.
+        """
         self._begin(now)
-        return self._flows.connect(remote, port, local_port, now)
+        return self._flows.connect(remote, port, local_port, now, local, traffic_class)
+
+    def has_address(self, address: IpAddress) -> bool:
+        """Tell whether an address is one of ours, loopback included."""
+        return self._interface.is_local(address)
+
+    def source_for(self, address: IpAddress) -> IpAddress | None:
+        """The address that we would send from; None without a way there."""
+        try:
+            self._ip.route_to(address)
+            return self._ip.source_for(address)
+        except StackError:
+            return None
 
     def tcp_listen(self, port: int, backlog: int = DEFAULT_BACKLOG) -> Listener:
         """Take connections at a port of every address of ours; port 0: choose one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcpip.usernet.config import UserNetConfig
 from tcpip.usernet.counters import Counters
@@ -19,6 +19,9 @@ from tcpip.wire.ipv4 import Ipv4Packet
 from tcpip.wire.ipv6 import Ipv6Packet
 from tcpip.wire.protocols import ICMP, ICMPV6, UDP
 from tcpip.wire.udp import UdpDatagram
+
+if TYPE_CHECKING:
+    from tcpip.usernet.local_end import LocalEnd
 
 Packet = Ipv4Packet | Ipv6Packet
 Target = tuple[IpAddress, int]
@@ -169,6 +172,21 @@ class UdpTable(DatagramTable):
         super().__init__(config, link, sockets, counters, errors, config.max_udp_flows)
         self._route = route
         self._resolver = 0
+        self.rules: dict[int, tuple[Target | None, LocalEnd | None]] = {}
+        """By port of the guest: where its datagrams go instead, and from which socket."""
+
+    def forget(self, port: int) -> None:
+        """End the flows from a port of the guest, and its rule."""
+        for flow in [flow for flow in self._flows.values() if flow.key.source_port == port]:
+            self._close(flow)
+        _, end = self.rules.pop(port, (None, None))
+        if end is not None:
+            end.close()
+
+    def close(self) -> None:
+        super().close()
+        for port in list(self.rules):
+            self.forget(port)
 
     def receive(self, packet: Packet, datagram: UdpDatagram, octets: bytes, now: float) -> None:
         """Take a datagram of the guest; `octets` is its packet, for an error about it."""
@@ -190,7 +208,9 @@ class UdpTable(DatagramTable):
             self._errors.send_refusal(refusal_of(error.errno), octets)
 
     def _open(self, key: FlowKey, now: float) -> DatagramFlow | None:
-        if key.destination in (self._config.dns, self._config.dns6):
+        if key.source_port in self.rules:
+            flow = self._open_by_rule(key, now)
+        elif key.destination in (self._config.dns, self._config.dns6):
             if key.destination_port != 53 or not self._config.resolvers:
                 return None
             resolver = self._resolver % len(self._config.resolvers)
@@ -201,8 +221,20 @@ class UdpTable(DatagramTable):
             if target is None:
                 return None
             flow = DatagramFlow(key, self._sockets.udp_connect(*target), now)
-        self._add(flow)
+        if flow is not None:
+            self._add(flow)
         return flow
+
+    def _open_by_rule(self, key: FlowKey, now: float) -> DatagramFlow | None:
+        """The socket of a rule serves its first flow; another one has the host's choice."""
+        wanted, end = self.rules[key.source_port]
+        target = wanted or self._route(key.destination, key.destination_port)
+        if target is None:
+            return None
+        if end is None:
+            return DatagramFlow(key, self._sockets.udp_connect(*target), now)
+        self.rules[key.source_port] = wanted, None
+        return DatagramFlow(key, self._sockets.udp_connect(*target, end.socket), now)
 
     # --- questions to the resolvers ------------------------------------
 

@@ -42,6 +42,7 @@ from tcpip.wire.udp import UdpDatagram
 if TYPE_CHECKING:
     from tcpip.usernet.impair import ImpairedPort, Wire
     from tcpip.usernet.info import UserNetInfo
+    from tcpip.usernet.local_end import LocalEnd
 
 OnFrame = Callable[[bool, Sequence[memoryview]], None]
 Target = tuple[IpAddress, int]
@@ -70,6 +71,7 @@ class UserNetwork:
         self._dhcp = DhcpServer(config)
         self._reassembler = Reassembler(config.max_fragments, config.fragment_timeout)
         self._forwards: dict[int, Target] = {}
+        self._local_ends: dict[int, LocalEnd] = {}
         self._gateways = {
             config.gateway: IPV4_LOOPBACK,
             gateway6: IPV6_LOOPBACK,
@@ -80,7 +82,7 @@ class UserNetwork:
         self._nobody = (config.guest, config.network.address, config.network.broadcast)
         self._tcp = TcpTable(
             config, self._link, self._sockets, self._counters, random_bytes,
-            self._route_tcp, self._errors.send_refusal, self._forget_forward,
+            self._route_tcp, self._errors.send_refusal, self._forget_forward, self._take_local_end,
         )  # fmt: skip
         self._udp = UdpTable(
             config, self._link, self._sockets, self._counters, self._errors, self._route_datagram
@@ -201,6 +203,8 @@ class UserNetwork:
             return
         self._is_closed = True
         self.detach()
+        for port in list(self._local_ends):
+            self.take_back(port)
         self._tcp.close()
         self._udp.close()
         self._echo.close()
@@ -222,9 +226,27 @@ class UserNetwork:
             del self._forwards[next(iter(self._forwards))]
         self._forwards[local_port] = target
 
+    def prepare(self, local_port: int, end: LocalEnd) -> None:
+        """Let the next connection from this port of the guest go on from a socket that is bound already.
+
+        It belongs to the network from now on.
+        """
+        self._local_ends[local_port] = end
+
     def take_back(self, local_port: int) -> None:
-        """Forget the rule of a port from which no connection will come after all."""
+        """Forget the rules of a port from which no connection will come after all."""
         self._forwards.pop(local_port, None)
+        end = self._local_ends.pop(local_port, None)
+        if end is not None:
+            end.close()
+
+    def forward_datagrams(self, local_port: int, target: Target | None, end: LocalEnd | None) -> None:
+        """The same for UDP from a port of the guest, until it is taken back; None leaves it as it is."""
+        self._udp.rules[local_port] = target, end
+
+    def take_back_datagrams(self, local_port: int) -> None:
+        """End the flows of such a port, and its rule."""
+        self._udp.forget(local_port)
 
     def host_endpoint(self, local_port: int, family: int) -> Target | None:
         """What a server sees as the other end of the connection from this port of the guest.
@@ -232,6 +254,23 @@ class UserNetwork:
         `family` is 4 or 6, of the guest's connection.  None: no such connection.
         """
         return self._tcp.local_of(local_port, family)
+
+    def tune(
+        self, local_port: int, family: int, *, nagle: bool, keepalive: float | None, probes: int | None
+    ) -> None:
+        """Set on the host's half of a connection what `TcpStream.tune` sets on the guest's."""
+        flow = self._tcp.flow_of(local_port, family)
+        if flow is not None:
+            try:
+                flow.socket.tune(nagle=nagle, keepalive=keepalive, probes=probes)
+            except OSError:
+                pass  # it broke meanwhile, which is told elsewhere
+
+    def reached_by(self, address: IpAddress) -> IpAddress:
+        """Which address of the host a connection to this address comes to."""
+        if address in self._dns:
+            return self._udp.resolver or address
+        return self._gateways.get(address, address)
 
     def icmp_refusal(self) -> str | None:
         """Why hosts beyond the gateway cannot be pinged; None: they can."""
@@ -453,6 +492,9 @@ class UserNetwork:
 
     def _forget_forward(self, local_port: int) -> None:
         self._forwards.pop(local_port, None)
+
+    def _take_local_end(self, local_port: int) -> LocalEnd | None:
+        return self._local_ends.pop(local_port, None)
 
     def _run_timers(self, now: float) -> None:
         self._tcp.handle_timeout(now)

@@ -41,6 +41,7 @@ _LINGER_RESET = struct.pack("ii", 1, 0)
 _EXTENDED_ERROR = struct.Struct("=IBBBxII")
 _SCRATCH_SIZE = 1 << 20
 _MAX_PENDING_ERRORS = 16
+_MAX_KEEPALIVE, _MAX_PROBES = 32_767, 127  # linux/tcp.h, MAX_TCP_KEEPIDLE and MAX_TCP_KEEPCNT
 _SEND_MORE = socket.MSG_NOSIGNAL | socket.MSG_MORE
 
 Buffer = bytes | bytearray | memoryview
@@ -67,10 +68,11 @@ class HostError(NamedTuple):
 class TcpSocket:
     """A non-blocking TCP connection of the host."""
 
-    __slots__ = ("_recv_into", "_recvmsg_into", "_scratch", "_sendmsg", "_socket", "fileno")
+    __slots__ = ("_has_nagle", "_recv_into", "_recvmsg_into", "_scratch", "_sendmsg", "_socket", "fileno")
 
     def __init__(self, host_socket: socket.socket, scratch: memoryview) -> None:
         self._socket = host_socket
+        self._has_nagle = False
         self._recv_into = host_socket.recv_into
         self._recvmsg_into = host_socket.recvmsg_into
         self._sendmsg = host_socket.sendmsg
@@ -107,6 +109,8 @@ class TcpSocket:
 
         With `has_more` the kernel may keep them until the next `send` or `push`.
         """
+        if self._has_nagle:
+            has_more = False  # the kernel waits by itself, and `push` must not end that
         try:
             return self._sendmsg(pieces, (), _SEND_MORE if has_more else socket.MSG_NOSIGNAL)
         except BlockingIOError:
@@ -114,7 +118,22 @@ class TcpSocket:
 
     def push(self) -> None:
         """Send what `has_more` kept (tcp(7): setting TCP_NODELAY flushes, corked or not)."""
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self._has_nagle:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def tune(self, *, nagle: bool, keepalive: float | None, probes: int | None) -> None:
+        """Set Nagle's algorithm and the keepalive (tcp(7)) of the half beyond the gateway."""
+        option = self._socket.setsockopt
+        if nagle != self._has_nagle:
+            self._has_nagle = nagle
+            option(socket.IPPROTO_TCP, socket.TCP_NODELAY, not nagle)
+        option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keepalive is not None)
+        if keepalive is not None:
+            seconds = min(max(int(keepalive), 1), _MAX_KEEPALIVE)
+            option(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+            option(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)
+            if probes is not None:
+                option(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, min(probes, _MAX_PROBES))
 
     def room(self) -> tuple[int, int]:
         """Octets that `send` will take now, about, and the size of the buffer they are a part of.
@@ -285,10 +304,15 @@ class HostSockets:
         """Ask for an event as soon as there is room to send, even if no send fell short."""
         self._epoll.modify(fileno, _EDGES)
 
-    def tcp_connect(self, address: IpAddress, port: int) -> TcpSocket:
-        """Begin to connect; `poll` tells the outcome.  OSError when the host refuses at once."""
-        family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
-        new = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    def tcp_connect(self, address: IpAddress, port: int, bound: socket.socket | None = None) -> TcpSocket:
+        """Begin to connect; `poll` tells the outcome.  OSError when the host refuses at once.
+
+        `bound` is a socket made ready for this; it is closed when it cannot be used.
+        """
+        new = bound
+        if new is None:
+            family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
+            new = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             made = self._tcp_socket(new)
             new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the guest has its own Nagle
@@ -302,9 +326,14 @@ class HostSockets:
             raise
         return made
 
-    def udp_connect(self, address: IpAddress, port: int) -> DatagramSocket:
-        family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
-        return self._datagram(socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK), address, port)
+    def udp_connect(
+        self, address: IpAddress, port: int, bound: socket.socket | None = None
+    ) -> DatagramSocket:
+        new = bound
+        if new is None:
+            family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
+            new = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        return self._datagram(new, address, port)
 
     def echo_connect(self, address: IpAddress) -> DatagramSocket:
         """Open an ICMP datagram socket, or else a raw one; PermissionError if neither is allowed."""
@@ -405,11 +434,20 @@ def host_resolvers(path: str = "/etc/resolv.conf") -> tuple[IpAddress, ...]:
     return tuple(found[:3]) or (IpAddress(b"\x7f\0\0\1"),)
 
 
-_RTM_GETADDR, _RTM_NEWADDR, _NLM_DUMP, _IFA_ADDRESS = 22, 20, 0x301, 1
+_RTM_GETADDR, _RTM_NEWADDR, _NLM_DUMP, _IFA_ADDRESS, _IFA_LOCAL = 22, 20, 0x301, 1, 2
+
+
+InterfaceAddress = tuple[int, IpAddress, IpNetwork]
+"""The number of an interface, an address of the host there, and its network."""
 
 
 def host_addresses() -> list[IpNetwork]:
-    """Networks of the host's interfaces, both families (rtnetlink(7)); none when the host does not tell."""
+    """Networks of the host's interfaces, both families; none when the host does not tell."""
+    return [network for _, _, network in interface_addresses()]
+
+
+def interface_addresses() -> list[InterfaceAddress]:
+    """All addresses of the host (rtnetlink(7)); none when the host does not tell."""
     found = []
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as netlink:
@@ -417,28 +455,32 @@ def host_addresses() -> list[IpNetwork]:
             netlink.send(struct.pack("=IHHIIB7x", 24, _RTM_GETADDR, _NLM_DUMP, 1, 0, 0))
             while True:
                 data = netlink.recv(65_536)
-                done, networks = _read_addresses(data)
-                found += networks
+                done, addresses = _read_addresses(data)
+                found += addresses
                 if done:
                     return found
     except OSError:
         return found
 
 
-def _read_addresses(data: bytes) -> tuple[bool, list[IpNetwork]]:
-    found: list[IpNetwork] = []
+def _read_addresses(data: bytes) -> tuple[bool, list[InterfaceAddress]]:
+    found: list[InterfaceAddress] = []
     offset = 0
     while offset + 16 <= len(data):
         size, kind = struct.unpack_from("=IH", data, offset)
         if kind != _RTM_NEWADDR:
             return True, found  # NLMSG_DONE or NLMSG_ERROR
-        prefix_length = data[offset + 17]
+        prefix_length, index = struct.unpack_from("=BxxI", data, offset + 17)
         attribute = offset + 24
+        values: dict[int, IpAddress] = {}
         while attribute + 4 <= offset + size:
             length, number = struct.unpack_from("=HH", data, attribute)
             value = data[attribute + 4 : attribute + length]
-            if number == _IFA_ADDRESS and len(value) in (4, 16):
-                found.append(IpNetwork.of(IpAddress(value), prefix_length))
+            if number in (_IFA_ADDRESS, _IFA_LOCAL) and len(value) in (4, 16):
+                values[number] = IpAddress(value)
             attribute += max(length + 3 & ~3, 4)
+        if (address := values.get(_IFA_ADDRESS)) is not None:  # of a point-to-point link, the other end
+            network = IpNetwork.of(address, prefix_length)
+            found.append((index, values.get(_IFA_LOCAL, address), network))
         offset += max(size + 3 & ~3, 16)
     return False, found

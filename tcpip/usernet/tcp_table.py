@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tcpip.usernet.config import UserNetConfig
 from tcpip.usernet.counters import Counters
@@ -14,6 +15,9 @@ from tcpip.usernet.segments import ACK, FIN, MASK, RST, SYN, FlowHeader, Segment
 from tcpip.usernet.sockets import HostSockets
 from tcpip.usernet.splice import CLOSED, LINGERING, TcpFlow
 from tcpip.wire.address import IpAddress
+
+if TYPE_CHECKING:
+    from tcpip.usernet.local_end import LocalEnd
 
 Target = tuple[IpAddress, int]
 Route = Callable[[bytes], Target | None]
@@ -33,6 +37,7 @@ class TcpTable:
         route: Route,
         send_refusal: Callable[[Refusal, bytes], None],
         forget_forward: Callable[[int], None],
+        take_local_end: Callable[[int], LocalEnd | None],
     ) -> None:
         self._config = config
         self._link = link
@@ -42,6 +47,7 @@ class TcpTable:
         self._route = route
         self._send_refusal = send_refusal
         self._forget_forward = forget_forward
+        self._take_local_end = take_local_end
         self.flows: dict[bytes, TcpFlow] = {}
         self._by_fileno: dict[int, TcpFlow] = {}
         self._ready: deque[TcpFlow] = deque()
@@ -150,14 +156,19 @@ class TcpTable:
 
     def local_of(self, port: int, version: int) -> Target | None:
         """The host's end of the newest flow from this port of the guest."""
+        flow = self.flow_of(port, version)
+        try:
+            return flow.socket.local if flow is not None else None
+        except OSError:
+            return None
+
+    def flow_of(self, port: int, version: int) -> TcpFlow | None:
+        """The newest flow from this port of the guest that has a socket of the host."""
         size = 12 if version == 4 else 36
         wanted = port.to_bytes(2, "big")
         for key, flow in reversed(self.flows.items()):
             if len(key) == size and key[-4:-2] == wanted and flow.state not in (LINGERING, CLOSED):
-                try:
-                    return flow.socket.local
-                except OSError:
-                    return None
+                return flow
         return None
 
     def close(self) -> None:
@@ -195,8 +206,11 @@ class TcpTable:
         if target is None:
             self._reset_stray(key, segment)
             return
+        end = self._take_local_end(int.from_bytes(key[-4:-2], "big"))
         try:
-            socket = self._sockets.tcp_connect(*target)
+            socket = (
+                self._sockets.tcp_connect(*target, end.socket) if end else self._sockets.tcp_connect(*target)
+            )
         except OSError as error:
             self._counters.note_error(error.errno)
             self._forget_forward(int.from_bytes(key[-4:-2], "big"))

@@ -81,6 +81,7 @@ class Arrived(NamedTuple):
 
 class SocketError(NamedTuple):
     address: IpAddress
+    port: int
 
 
 class FakeUdp:
@@ -97,7 +98,7 @@ class FakeUdp:
         if address in self.host.unreachable:
             raise UnreachableError("no route")
         if server is None:
-            self.errors.append(SocketError(address))
+            self.errors.append(SocketError(address, port))
             self.on_change()
         elif self.host.loses(len(self.host.sent)):
             pass

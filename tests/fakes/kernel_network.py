@@ -58,7 +58,9 @@ class KernelNetwork:
         for stream in list(self._streams.values()):
             stream.abort()
 
-    async def resolve(self, name: str, family: int, deadline: float | None) -> list[IpAddress]:
+    async def resolve(
+        self, name: str, family: int, deadline: float | None, options: object = None
+    ) -> list[IpAddress]:
         wanted = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}[family]
         if name == "localhost" or name.endswith(".localhost"):
             loopback = [IpAddress.parse("127.0.0.1")] if family != 6 else []
@@ -69,7 +71,14 @@ class KernelNetwork:
             raise NameNotFoundError(f"DNS: {name}: {error}") from error
         return [IpAddress(socket.inet_pton(f, str(a[0]).partition("%")[0])) for f, _, _, _, a in found]
 
-    async def connect(self, address: IpAddress, port: int, deadline: float | None) -> KernelStream:
+    async def connect(
+        self,
+        address: IpAddress,
+        port: int,
+        deadline: float | None,
+        options: object = None,
+        note: object = None,
+    ) -> KernelStream:
         sock = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -93,6 +102,17 @@ class KernelNetwork:
         stream.remote = (IpAddress.parse(peer[0]), peer[1])
         stream.local = (IpAddress.parse(own[0]), own[1])
         return stream
+
+    async def connect_local(
+        self, path: str, port: int, deadline: float | None, *, is_abstract: bool
+    ) -> KernelStream:
+        raise UnreachableError("no unix sockets here")
+
+    def reached_by(self, address: IpAddress) -> IpAddress:
+        return address
+
+    def source_for(self, address: IpAddress) -> IpAddress | None:
+        return address
 
     def _wait(self) -> None:
         scheduler = self._scheduler
@@ -122,7 +142,7 @@ class KernelStream:
         self.remote: tuple[IpAddress, int] = (IpAddress(bytes(4)), 0)
         self.local: tuple[IpAddress, int] = (IpAddress(bytes(4)), 0)
 
-    def tune(self, *, nagle: bool, keepalive: float | None) -> None:
+    def tune(self, *, nagle: bool, keepalive: float | None, probes: int | None = None) -> None:
         """The kernel's own settings will do."""
 
     @property

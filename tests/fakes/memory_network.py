@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
+from pycurl_redox.dial import Note, look_away
+from pycurl_redox.dial_options import DialOptions, NameOptions
 from pycurl_redox.stream import Buffer
 from tcpip.errors import ConnectRefusedError, NameNotFoundError, PeerResetError, TimedOutError
 from tcpip.scheduler import Scheduler, Signal, Task
@@ -30,6 +32,7 @@ class MemoryNetwork:
         self._now = 1000.0
         self.streams: list[MemoryStream] = []
         self.dialled: list[tuple[str, int]] = []
+        self.options: list[DialOptions | None] = []
         self.is_closed = False
 
     def now(self) -> float:
@@ -51,12 +54,22 @@ class MemoryNetwork:
     def close(self) -> None:
         self.is_closed = True
 
-    async def resolve(self, name: str, family: int, deadline: float | None) -> list[IpAddress]:
+    async def resolve(
+        self, name: str, family: int, deadline: float | None, options: NameOptions | None = None
+    ) -> list[IpAddress]:
         if name not in self._names:
             raise NameNotFoundError(f"DNS: {name}: no such name")
         return [IpAddress.parse(text) for text in self._names[name]]
 
-    async def connect(self, address: IpAddress, port: int, deadline: float | None) -> MemoryStream:
+    async def connect(
+        self,
+        address: IpAddress,
+        port: int,
+        deadline: float | None,
+        options: DialOptions | None = None,
+        note: Note = look_away,
+    ) -> MemoryStream:
+        self.options.append(options)
         self.dialled.append((str(address), port))
         assert self._scripts, f"a connection more than scripted, to {address}"
         script = self._scripts.pop(0)
@@ -67,6 +80,17 @@ class MemoryNetwork:
             return self.streams[-1]
         await Signal().wait(deadline)
         raise TimedOutError("TCP: no answer")
+
+    async def connect_local(
+        self, path: str, port: int, deadline: float | None, *, is_abstract: bool
+    ) -> MemoryStream:
+        raise ConnectRefusedError("No such file or directory")
+
+    def reached_by(self, address: IpAddress) -> IpAddress:
+        return address
+
+    def source_for(self, address: IpAddress) -> IpAddress | None:
+        return address
 
 
 class MemoryStream:
@@ -80,8 +104,8 @@ class MemoryStream:
         self.local = (IpAddress.parse("192.0.2.100"), 50_000)
         self.is_closed = False
 
-    def tune(self, *, nagle: bool, keepalive: float | None) -> None:
-        self.tuned = (nagle, keepalive)
+    def tune(self, *, nagle: bool, keepalive: float | None, probes: int | None = None) -> None:
+        self.tuned = (nagle, keepalive, probes)
 
     @property
     def is_stale(self) -> bool:

@@ -164,3 +164,55 @@ def test_a_network_that_gives_no_address_says_so_and_what_to_do() -> None:
         f": IPv6: no address on tap {TAP}: no router advertised a prefix; "
         f"--nic tap:{TAP},address=A/N,gateway=A sets one by hand\n"
     )
+
+
+def test_our_end_is_an_address_and_a_port_of_our_own_stack(world: World, folder: Path) -> None:
+    out, _ = fetch(
+        world, folder, STATIC4, "--interface", "192.0.2.9", "--local-port", "5000-5001", "-o", "/dev/null",
+        "-w", "%{local_ip} %{local_port} ", url("http", ADDRESS), "-w", "%{local_ip} %{local_port}",
+    )  # fmt: skip
+    assert out == b"192.0.2.9 5000"
+    assert digest(fetch(world, folder, STATIC4, "--interface", TAP, url("http", ADDRESS))[0]) == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("interface", "message"),
+    [
+        ("192.0.2.77", "curl: (45) bind failed with errno 99: Cannot assign requested address\n"),
+        ("if!eth7", "curl: (45) Couldn't bind to interface 'eth7'\n"),
+    ],
+)
+def test_an_end_that_our_stack_has_not_is_refused(world: World, interface: str, message: str) -> None:
+    arguments = ["-sS", "--nic", STATIC4, "--interface", interface, url("http", ADDRESS)]
+    assert world.run(*REDOX_CURL, *arguments) == (45, b"", message)
+
+
+def test_names_come_from_the_servers_that_the_user_names(world: World, folder: Path) -> None:
+    nic = f"tap:{TAP},address=192.0.2.9/24,gateway={ADDRESS},dns=192.0.2.99"
+    for end in ([], ["--dns-interface", TAP], ["--dns-ipv4-addr", "192.0.2.9"]):
+        arguments = ["--dns-servers", f"{ADDRESS}:53", *end, url("http", "four.test")]
+        assert digest(fetch(world, folder, nic, *arguments)[0]) == DIGEST
+    for end in (["--dns-interface", "eth7"], ["--dns-ipv4-addr", "192.0.2.8"]):
+        arguments = ["-sS", "--nic", nic, "--dns-servers", ADDRESS, *end, url("http", "four.test")]
+        assert world.run(*REDOX_CURL, *arguments)[0] == 6
+
+
+def test_a_unix_socket_is_beside_every_network_card(world: World, tmp_path: Path) -> None:
+    import socket
+    import threading
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+
+        def serve() -> None:
+            link, _ = listener.accept()
+            with link:
+                link.recv(4_000)
+                link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        arguments = ["-sS", "--nic", STATIC4, "--unix-socket", str(tmp_path / "s"), "http://a.test/"]
+        assert world.run(*REDOX_CURL, *arguments) == (0, b"here", "")
+        thread.join(5)

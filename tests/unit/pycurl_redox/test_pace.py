@@ -93,10 +93,11 @@ def test_the_file_gets_the_time_of_its_original(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "tuned"),
     [
-        ("", (False, 60.0)),
-        ("--keepalive-time 7", (False, 7)),
-        ("--no-keepalive", (False, None)),
-        ("--no-tcp-nodelay", (True, 60.0)),
+        ("", (False, 60.0, None)),
+        ("--keepalive-time 7", (False, 7, None)),
+        ("--keepalive-time 7 --keepalive-cnt 3", (False, 7, 3)),
+        ("--no-keepalive", (False, None, None)),
+        ("--no-tcp-nodelay", (True, 60.0, None)),
     ],
 )
 def test_keepalive_and_nagle_are_set_for_the_connection(options: str, tuned: object) -> None:

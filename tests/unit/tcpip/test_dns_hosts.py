@@ -46,6 +46,7 @@ options ndots:3 timeout:2 attempts:4 rotate edns0 ndots:x
         ndots=3,
         timeout=2.0,
         attempts=4,
+        rotate=True,
     )
 
 

@@ -72,7 +72,7 @@ def failure(event: object) -> ResolveError:
         ("192.0.2.9", 0, ["192.0.2.9"]),
         ("2001:db8::9", 6, ["2001:db8::9"]),
         ("[::1]", 0, ["::1"]),
-        ("localhost", 0, ["::1", "127.0.0.1"]),
+        ("localhost", 0, ["127.0.0.1", "::1"]),
         ("LOCALHOST.", 4, ["127.0.0.1"]),
         ("a.b.localhost", 6, ["::1"]),
         ("printer", 0, ["192.0.2.20"]),
@@ -335,18 +335,44 @@ def test_a_server_silent_on_tcp_is_left_at_the_deadline() -> None:
     assert [query.server for query in r.datagrams_to_send(5.1)] == [TWO]
 
 
-def test_the_slower_family_is_given_up_after_the_grace() -> None:
-    r = resolver(grace=0.5)
+@pytest.mark.parametrize(
+    ("first", "patience", "found"), [("A", 0.05, "192.0.2.80"), ("AAAA", 0.5, "2001:db8::80")]
+)
+def test_the_slower_family_is_given_up_after_its_grace(first: str, patience: float, found: str) -> None:
+    r = resolver()
     r.resolve("www.test", 0, 0.0)
-    aaaa, a = r.datagrams_to_send(0.0)
-    answer = DnsServer(ZONE).answer(a.data)
+    six, four = r.datagrams_to_send(0.0)
+    quick, late = (four, six) if first == "A" else (six, four)
+    answer = DnsServer(ZONE).answer(quick.data)
     assert answer
-    r.receive_datagram(answer, (ONE, 53), a.number, 1.0)
-    assert (r.next_event(), r.next_timeout()) == (None, 1.5)
-    r.handle_timeout(1.5)
-    assert r.next_event() == addresses("192.0.2.80")
-    r.receive_datagram(answer, (ONE, 53), aaaa.number, 1.6)
+    r.receive_datagram(answer, (ONE, 53), quick.number, 1.0)
+    assert (r.next_event(), r.next_timeout()) == (None, 1.0 + patience)
+    r.handle_timeout(1.0 + patience)
+    assert r.next_event() == addresses(found)
+    r.receive_datagram(answer, (ONE, 53), late.number, 1.6)
     assert r.next_event() is None
+
+
+def test_servers_have_ports_and_an_answer_must_come_from_the_one_asked() -> None:
+    r = resolver(servers=(ONE, ONE), ports=(5301, 5302), attempts=1)
+    r.resolve("www.test", 4, 0.0)
+    (query,) = r.datagrams_to_send(0.0)
+    answer = DnsServer(ZONE).answer(query.data)
+    assert answer and (query.server, query.port) == (ONE, 5301)
+    r.receive_datagram(answer, (ONE, 53), query.number, 0.1)
+    r.receive_error(query.number, ONE, 0.1, 5302)  # about another one
+    assert (r.next_event(), r.datagrams_to_send(0.1)) == (None, [])
+    r.receive_error(query.number, ONE, 0.1, 5301)
+    assert [each.port for each in r.datagrams_to_send(0.1)] == [5302]
+    r.receive_datagram(answer, (ONE, 5302), query.number, 0.2)
+    assert r.next_event() == addresses("192.0.2.80")
+
+
+def test_rotation_begins_with_another_server() -> None:
+    for first, server in ((0, ONE), (1, TWO), (2, ONE)):
+        r = resolver(first=first)
+        r.resolve("www.test", 4, 0.0)
+        assert [query.server for query in r.datagrams_to_send(0.0)] == [server]
 
 
 @pytest.mark.parametrize(
