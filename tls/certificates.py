@@ -194,6 +194,17 @@ class Certificate:
         return getattr(self.public_key, "key_size", 256 if self.key_algorithm == "ed25519" else 456)
 
     @property
+    def pss_hash(self) -> str | None:
+        """The one hash that an `rsa-pss` key signs with (RFC 4055 §3.1); None: any, or another kind."""
+        algorithm = DerReader(self.key_der).enter(SEQUENCE).enter(SEQUENCE)
+        if algorithm.read(OID) != RSASSA_PSS or algorithm.tag != SEQUENCE:
+            return None
+        try:
+            return _pss_hash(algorithm.enter(SEQUENCE))
+        except ValueError:
+            return "unknown"
+
+    @property
     def signature_hash(self) -> str:
         """`SHA256` and so on, "" with EdDSA, "unknown" for what `is_signed_by` cannot check."""
         try:

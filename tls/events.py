@@ -55,6 +55,12 @@ class KeyUpdated(NamedTuple):
     outgoing: bool
 
 
+class CertificateRequested(NamedTuple):
+    """The server asked who we are after the handshake; `was_answered` with a certificate."""
+
+    was_answered: bool
+
+
 class MessageTraced(NamedTuple):
     """A message passed by: content ("TLS handshake", "TLS alert", …), name and number as curl has them."""
 
@@ -66,5 +72,11 @@ class MessageTraced(NamedTuple):
 
 
 Event = (
-    HandshakeCompleted | ApplicationData | CloseNotifyReceived | TicketReceived | KeyUpdated | MessageTraced
+    HandshakeCompleted
+    | ApplicationData
+    | CloseNotifyReceived
+    | TicketReceived
+    | KeyUpdated
+    | CertificateRequested
+    | MessageTraced
 )
