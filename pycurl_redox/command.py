@@ -247,7 +247,7 @@ class OperationSetup:
         from pycurl_redox.tls_options import server_options
         from pycurl_redox.tls_settings import TlsSettings
 
-        return TlsSettings(server_options(self.config), self.command.environment)
+        return TlsSettings(server_options(self.config), self.command.environment, may_ask=True)
 
     def expansions(self, node: UrlNode) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
         """Go through the URLs that one argument stands for: upload, URL, and what its pattern stood for."""

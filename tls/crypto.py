@@ -356,9 +356,9 @@ def load_signer(
                 raise PassPhraseError("private key: it is encrypted, and there is no pass phrase") from None
             loaded = load(encoded, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        if "password" in str(error):
+        if "password" in str(error).lower():
             raise PassPhraseError("private key: the pass phrase is wrong") from None
-        raise UsageError(f"private key: not readable: {error}") from None
+        raise UsageError("private key: not readable, or of an unknown kind") from None
     if of is None:
         return PrivateKeySigner(_expect_signing_key(loaded))
     return PrivateKeySigner(_expect_signing_key(loaded), of.key_algorithm == "rsa-pss", of.pss_hash)
