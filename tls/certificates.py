@@ -44,7 +44,7 @@ ED25519, ED448 = oid("1.3.101.112"), oid("1.3.101.113")
 MGF1 = oid("1.2.840.113549.1.1.8")
 
 _KEY_ALGORITHMS = {RSA_ENCRYPTION: "rsa", RSASSA_PSS: "rsa-pss", ED25519: "ed25519", ED448: "ed448"}
-_CURVES = {
+CURVES = {
     oid("1.2.840.10045.3.1.7"): ("P-256", "SECP256R1", 256),
     oid("1.3.132.0.34"): ("P-384", "SECP384R1", 384),
     oid("1.3.132.0.35"): ("P-521", "SECP521R1", 521),
@@ -356,7 +356,7 @@ class KeyInfo(NamedTuple):
         kind = algorithm.read(OID)
         if kind == EC_PUBLIC_KEY and algorithm.tag == OID:
             curve = algorithm.read(OID)
-            return cls(_CURVES[curve][0] if curve in _CURVES else oid_text(curve), kind, curve, bits)
+            return cls(CURVES[curve][0] if curve in CURVES else oid_text(curve), kind, curve, bits)
         return cls(_KEY_ALGORITHMS.get(kind) or oid_text(kind), kind, b"", bits)
 
 
@@ -381,9 +381,9 @@ def _load_public_key(key_info: KeyInfo) -> PublicKey:
 def _load_ec_key(curve: bytes, point: bytes) -> ec.EllipticCurvePublicKey:
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    if curve not in _CURVES:
+    if curve not in CURVES:
         raise ValueError(f"curve {oid_text(curve)} is not supported")
-    return ec.EllipticCurvePublicKey.from_encoded_point(getattr(ec, _CURVES[curve][1])(), point)
+    return ec.EllipticCurvePublicKey.from_encoded_point(getattr(ec, CURVES[curve][1])(), point)
 
 
 def _load_rsa_key(key: bytes) -> rsa.RSAPublicKey:

@@ -96,6 +96,8 @@ class SessionTicket(NamedTuple):
     ocsp_response: bytes | None
     sct_list: bytes | None
     was_verified: bool
+    signature_scheme: int | None = None
+    """With which the server proved itself when the session was made."""
 
     def __repr__(self) -> str:
         return f"SessionTicket({self.server_name!r}, {len(self.identity)} octets, lifetime={self.lifetime})"

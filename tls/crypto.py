@@ -346,6 +346,7 @@ def load_signer(
     """
     from cryptography.hazmat.primitives import serialization
 
+    loaded: object
     load = serialization.load_der_private_key if is_der else serialization.load_pem_private_key
     encoded = key if is_der else _private_key_block(key)
     try:
@@ -358,7 +359,8 @@ def load_signer(
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if "password" in str(error).lower():
             raise PassPhraseError("private key: the pass phrase is wrong") from None
-        raise UsageError("private key: not readable, or of an unknown kind") from None
+        if (loaded := _short_ec_key(encoded, is_der)) is None:
+            raise UsageError("private key: not readable, or of an unknown kind") from None
     if of is None:
         return PrivateKeySigner(_expect_signing_key(loaded))
     return PrivateKeySigner(_expect_signing_key(loaded), of.key_algorithm == "rsa-pss", of.pss_hash)
@@ -397,6 +399,37 @@ def _private_key_block(pem: bytes) -> bytes:
             return b"-----BEGIN " + label + b"-----" + rest.partition(end)[0] + end + b"\n"
         begin = pem.find(b"-----BEGIN ", begin + 11)
     raise UsageError("private key: there is none in the file")
+
+
+def _short_ec_key(encoded: bytes, is_der: bool) -> ec.EllipticCurvePrivateKey | None:
+    """Read an EC key in the clear whose writer left out leading zeros, against RFC 5915 §3, as some did.
+
+    `cryptography` refuses one such key in 256; OpenSSL reads them.
+    """
+    from binascii import Error, a2b_base64
+
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from .certificates import CURVES, EC_PUBLIC_KEY
+    from .der import INTEGER, OCTET_STRING, OID, SEQUENCE, DerError, DerReader
+
+    try:
+        lines = encoded.split(b"-----")
+        key = DerReader(encoded if is_der else a2b_base64(lines[2])).enter_last(SEQUENCE)
+        curve = b""
+        if key.read_integer() == 0:  # PKCS #8 (RFC 5208 §5)
+            algorithm = key.enter(SEQUENCE)
+            if algorithm.read(OID) != EC_PUBLIC_KEY:
+                return None
+            curve = algorithm.read(OID)
+            key = DerReader(key.read(OCTET_STRING)).enter_last(SEQUENCE)
+            key.skip(INTEGER)
+        scalar = int.from_bytes(key.read(OCTET_STRING), "big")
+        if (named := key.optional(0xA0)) is not None:
+            curve = named.read(OID)
+        return ec.derive_private_key(scalar, getattr(ec, CURVES[curve][1])())
+    except (DerError, Error, ValueError, KeyError, IndexError):
+        return None
 
 
 def _expect_signing_key(key: object) -> PrivateKey:

@@ -254,7 +254,8 @@ class ExpectEncryptedExtensions(NamedTuple):
 
             chain = [Certificate.parse(der) for der in ticket.peer_chain]
             path = config.verify(chain, self.session.offer.server_name)
-        return PskAccepted(CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list), path)
+        peer = CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list)
+        return PskAccepted(peer, path, ticket.signature_scheme)
 
 
 class ExpectCertificateOrRequest(NamedTuple):
@@ -393,13 +394,14 @@ class ExpectFinished(NamedTuple):
             cipher_suite=session.suite.code,
             group=session.group,
             alpn=self.alpn,
-            signature_scheme=None if isinstance(proof, PskAccepted) else proof.scheme,
+            signature_scheme=proof.scheme,
             peer_chain=proof.peer.chain,
             peer_certificate=None if isinstance(proof, PskAccepted) else proof.certificate,
             verified_path=proof.path,
             is_resumed=is_resumed,
             was_retried=session.was_retried,
             sent_client_certificate=sent_certificate,
+            certificate_request=self.request,
             ocsp_response=proof.peer.ocsp_response,
             sct_list=proof.peer.sct_list,
         )

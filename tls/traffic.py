@@ -88,6 +88,7 @@ class ExpectTraffic(NamedTuple):
                     ocsp_response=proof.peer.ocsp_response,
                     sct_list=proof.peer.sct_list,
                     was_verified=proof.path is not None,
+                    signature_scheme=proof.scheme,
                 )
             )
         )
