@@ -95,7 +95,7 @@ _PSK = ("PSK", "RSAPSK", "DHEPSK", "ECDHEPSK")
 
 # A class: which values of which property its suites have.
 Class = dict[str, tuple[str, ...]]
-_CLASSES: dict[str, Class] = {
+CLASSES: dict[str, Class] = {
     "ALL": {"cipher": (*_AES, *_CAMELLIA, *_ARIA, "CHACHA20")},
     "COMPLEMENTOFALL": {"cipher": ("NULL",)},
     "COMPLEMENTOFDEFAULT": {"is_default": ("no",)},
@@ -261,7 +261,7 @@ class Choice:
                 at += 1
 
     def _is_known(self, word: str) -> bool:
-        return word in _CLASSES or word in self._by_name
+        return word in CLASSES or word in self._by_name
 
     def _command(self, word: str) -> None:
         if word == "STRENGTH":
@@ -277,9 +277,9 @@ class Choice:
             if word in self._by_name:
                 found &= {word}
                 continue
-            if word not in _CLASSES:
+            if word not in CLASSES:
                 return None
-            for name, values in _CLASSES[word].items():
+            for name, values in CLASSES[word].items():
                 both = tuple(each for each in wanted.get(name, values) if each in values)
                 if not both:
                     return None

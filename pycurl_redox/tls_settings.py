@@ -299,12 +299,13 @@ def is_pinned(pins: str, key_der: bytes) -> bool:
     try:
         with open(pins, "rb") as file:
             content = file.read(MAX_PIN_FILE + 1)
-        before, begin, rest = content.partition(b"-----BEGIN PUBLIC KEY-----")
         if content == key_der:
             return True
-        if len(content) > MAX_PIN_FILE or not begin or before[-1:] not in (b"", b"\n"):
+        before, begin, rest = content.partition(b"-----BEGIN PUBLIC KEY-----")
+        body, end, _ = rest.partition(b"\n-----END PUBLIC KEY-----")
+        if len(content) > MAX_PIN_FILE or not begin or not end or before[-1:] not in (b"", b"\n"):
             return False
-        return a2b_base64(rest.partition(b"\n-----END PUBLIC KEY-----")[0]) == key_der
+        return a2b_base64(body) == key_der
     except (OSError, Error):
         return False
 

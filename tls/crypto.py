@@ -350,15 +350,17 @@ def load_signer(
     load = serialization.load_der_private_key if is_der else serialization.load_pem_private_key
     encoded = key if is_der else _private_key_block(key)
     try:
+        loaded = load(encoded, None)
+    except TypeError:  # it is encrypted
+        if password is None:
+            raise PassPhraseError("private key: it is encrypted, and there is no pass phrase") from None
         try:
-            loaded = load(encoded, None)
-        except TypeError:  # it is encrypted
-            if password is None:
-                raise PassPhraseError("private key: it is encrypted, and there is no pass phrase") from None
             loaded = load(encoded, password)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        if "password" in str(error).lower():
+        except (ValueError, TypeError):  # a wrong key may also leave what looks like content
             raise PassPhraseError("private key: the pass phrase is wrong") from None
+        except UnsupportedAlgorithm:
+            raise UsageError("private key: encrypted in a way that is not supported") from None
+    except (ValueError, UnsupportedAlgorithm):
         if (loaded := _short_ec_key(encoded, is_der)) is None:
             raise UsageError("private key: not readable, or of an unknown kind") from None
     if of is None:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from . import crypto, messages
 from . import extensions as ext
 from .alerts import Alert
-from .client_auth import PostHandshakeAuth, answer
 from .config import SessionTicket
 from .crypto import CipherSuite
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
@@ -355,6 +354,8 @@ class ExpectFinished(NamedTuple):
         sent_certificate = self._send_flight(output)
         after = None
         if (mine := session.offer.config.client_certificate) is not None:
+            from .client_auth import PostHandshakeAuth
+
             after = PostHandshakeAuth(transcript, mine)
         client = master.client_traffic_secret(digest)
         output.write_with(suite, client)
@@ -379,6 +380,8 @@ class ExpectFinished(NamedTuple):
         output.send_change_cipher_spec()
         flight: tuple[bytes, ...] = ()
         if self.request is not None:
+            from .client_auth import answer  # few servers ask
+
             flight = answer(self.request, session.offer.config.client_certificate, transcript)
         finished = messages.build_finished(
             finished_verify_data(session.suite.hash_name, session.client_secret, transcript.digest())

@@ -22,15 +22,16 @@ NEEDED_ELSEWHERE = {
     # other people's
     "certifi", "cryptography.x509", "dnslib", "idna", "brotli", "zstandard",
     # our own
-    "pycurl_redox.auth", "pycurl_redox.client", "pycurl_redox.cookies", "pycurl_redox.dates",
+    "pycurl_redox.auth", "pycurl_redox.cipher_list", "pycurl_redox.client", "pycurl_redox.client_certificate",
+    "pycurl_redox.cookies", "pycurl_redox.dates",
     "pycurl_redox.decode", "pycurl_redox.digest", "pycurl_redox.form", "pycurl_redox.glob",
     "pycurl_redox.help", "pycurl_redox.multipart", "pycurl_redox.netcfg", "pycurl_redox.netrc",
     "pycurl_redox.ping",
     "pycurl_redox.progress", "pycurl_redox.redirect", "pycurl_redox.resolve_rules", "pycurl_redox.resolver",
-    "pycurl_redox.set_cookie", "pycurl_redox.trace", "pycurl_redox.writeout",
+    "pycurl_redox.set_cookie", "pycurl_redox.tls_names", "pycurl_redox.trace", "pycurl_redox.writeout",
     "tcpip.dns", "tcpip.hosts", "tcpip.lookup", "tcpip.ping", "tcpip.snapshot", "tcpip.tcp.info", "tcpip.udp",
     "tcpip.usernet.impair", "tcpip.usernet.info", "tcpip.wire.dns", "tcpip.wire.pcap",
-    "tls.diagnosis", "tls.name_constraints",
+    "tls.client_auth", "tls.crl", "tls.diagnosis", "tls.name_constraints",
     "virtio.device.tap", "virtio.info", "virtio.transport.pci",
 }  # fmt: skip
 
