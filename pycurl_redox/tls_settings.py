@@ -203,6 +203,8 @@ class TlsSettings:
             raise errors.CaFileError(f"error setting certificate file: {named}") from error
         if options.capath is not None:
             store.add_directory(options.capath)
+        if options.ca_native:
+            store.add_store(TrustStore.system(environment))
         return store
 
     def _verify(self, chain: Sequence[Certificate], server_name: str) -> VerifiedPath:

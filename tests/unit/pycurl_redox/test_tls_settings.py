@@ -11,11 +11,13 @@ from pycurl_redox.config import OperationConfig
 from pycurl_redox.message import Observer
 from pycurl_redox.tls_options import TlsOptions, proxy_options
 from pycurl_redox.tls_settings import KeyLog, TlsSettings, handshake_failed, is_pinned, pin_of, translated
+from tests.fakes import pki
 from tests.fakes.scripted_tls_server import CLIENT_CONFIG, ScriptedTlsServer, connected
 from tls.certificates import Certificate
 from tls.client import TlsClient
 from tls.errors import AlertReceivedError
 from tls.events import HandshakeCompleted
+from tls.paths import Break, find_path
 
 
 def settings(**fields: object) -> TlsSettings:
@@ -138,3 +140,15 @@ def test_without_verification_a_missing_trust_store_is_no_error(tmp_path: Path) 
     chosen = settings(cacert=str(tmp_path / "none"))
     chosen._note_certificate("server.test", done, leaf, Notes())
     assert notes[-1].startswith(" SSL certificate verify result: self-signed certificate (18)")
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_systems_store_is_asked_beside_the_file_only_when_told_to(tmp_path: Path, native: bool) -> None:
+    ours, systems = pki.ca("Ours"), pki.ca("The system's")
+    leaf = pki.leaf(systems)
+    (tmp_path / "ours").write_bytes(ours.pem)
+    (tmp_path / "system").write_bytes(systems.pem)
+    options = TlsOptions(cacert=str(tmp_path / "ours"), ca_native=native)
+    store = TlsSettings(options, {"SSL_CERT_FILE": str(tmp_path / "system")})._open_trust()
+    found = find_path([leaf.certificate], store, pki.NOW)
+    assert isinstance(found, Break) is not native
