@@ -432,7 +432,7 @@ def test_a_pass_phrase_is_asked_for_as_curl_does(forms: Path, openssl: str, type
 )
 def test_the_lines_of_v_are_curls(forms: Path, nginx: str, arguments: str) -> None:
     def plain(lines: list[str]) -> list[str]:
-        """What is not of this connection alone, nor of the moment: the server's close may come before ours."""
+        """What is not of this connection alone, nor of the moment: either may close first."""
         of_the_moment = "* TLSv1.3 (IN), TLS alert, close notify"
         others = ("> User-Agent", "< Date", "{ [", "} [", of_the_moment)
         kept = [line for line in lines if not line.startswith(others)]
