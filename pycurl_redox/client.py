@@ -67,6 +67,8 @@ class Client:
     wait for octets, `timeout` the whole of a request: more than 0 seconds;
     None is no bound.
     `verify` False accepts any certificate; `cacert` names a file to trust.
+    `cert` is what we show a server that asks: a PEM file with certificate and
+    key, or a pair of files, or these and the pass phrase of the key.
     `background` lets a thread of the network look after idle connections.
     `allow_addresses` and `deny_addresses` are networks (`10.0.0.0/8`) or the
     words `private`, `loopback` and `multicast`: of each connection, those of
@@ -88,6 +90,7 @@ class Client:
         timeout: float | None = None,
         verify: bool = True,
         cacert: str | None = None,
+        cert: str | tuple[str, str] | tuple[str, str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         auth_method: str = "basic",
@@ -123,6 +126,8 @@ class Client:
         config.max_time = timeout
         config.insecure = not verify
         config.cacert = cacert
+        if cert is not None:
+            config.cert, config.key, config.passphrase = _certificate_files(cert)
         config.location = follow_redirects
         config.max_redirs = max_redirects
         config.proxy = proxy
@@ -454,6 +459,14 @@ class StreamedResponse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _certificate_files(
+    cert: str | tuple[str, str] | tuple[str, str, str],
+) -> tuple[str, str | None, str | None]:
+    if isinstance(cert, str):
+        return cert, None, None
+    return cert[0], cert[1], cert[2] if len(cert) == 3 else None
 
 
 def _check_timeout(seconds: float | None) -> None:

@@ -247,7 +247,7 @@ class OperationSetup:
     def _make_tls(self, options: TlsOptions) -> TlsSettings:
         from pycurl_redox.tls_settings import TlsSettings
 
-        return TlsSettings(options, self.command.environment)
+        return TlsSettings(options, self.command.environment, may_ask=True)
 
     def expansions(self, node: UrlNode) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
         """Go through the URLs that one argument stands for: upload, URL, and what its pattern stood for."""

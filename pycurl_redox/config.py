@@ -187,7 +187,7 @@ class OperationConfig:
     crlfile: str | None = None
     pinnedpubkey: str | None = None
     cert: str | None = None
-    """`FILE[:PASSWORD]`"""
+    """The file of -E; its password is the `passphrase`."""
     cert_type = ""
     key: str | None = None
     key_type = ""

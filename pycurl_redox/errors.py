@@ -27,6 +27,7 @@ FetchError
 ├── EmptyReplyError         52
 ├── SendFailedError         55
 ├── ReceiveFailedError      56
+├── ClientCertificateError  58   a file of -E or --key cannot be used
 ├── CipherError             59
 ├── CertificateRefusedError 60
 ├── ContentEncodingError    61
@@ -34,6 +35,7 @@ FetchError
 ├── RewindError             65   a body has to be sent again and cannot be
 ├── LoginDeniedError        67
 ├── CaFileError             77
+├── CrlFileError            82
 ├── PinnedKeyError          90
 ├── ProxyHandshakeError     97   SOCKS
 └── EchRequiredError       101
@@ -254,6 +256,13 @@ class ReceiveFailedError(FetchError):
     default_text = "Failure when receiving data from the peer"
 
 
+class ClientCertificateError(FetchError):
+    """Our own certificate, or its key, cannot be used."""
+
+    exit_code = 58
+    default_text = "Problem with the local SSL certificate"
+
+
 class CipherError(FetchError):
     """Suites or groups of TLS that are not known."""
 
@@ -301,6 +310,13 @@ class CaFileError(FetchError):
 
     exit_code = 77
     default_text = "Problem with the SSL CA cert (path? access rights?)"
+
+
+class CrlFileError(FetchError):
+    """The file of `--crlfile` cannot be used."""
+
+    exit_code = 82
+    default_text = "Failed to load CRL file (path? access rights?, format?)"
 
 
 class PinnedKeyError(FetchError):

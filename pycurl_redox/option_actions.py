@@ -292,6 +292,33 @@ def _tls_max(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.operation.tls_max = "" if value == "default" else value
 
 
+def _cert(parser: Parser, value: str | None, toggle: bool) -> None:
+    operation = parser.operation
+    if value:
+        operation.cert, passphrase = split_certificate(value)
+        operation.passphrase = operation.passphrase if passphrase is None else passphrase
+
+
+def _proxy_cert(parser: Parser, value: str | None, toggle: bool) -> None:
+    operation = parser.operation
+    if value:
+        operation.proxy_cert, passphrase = split_certificate(value)
+        operation.proxy_pass = operation.proxy_pass if passphrase is None else passphrase
+
+
+def split_certificate(text: str) -> tuple[str, str | None]:
+    """Take `FILE[:PASSWORD]` apart; a backslash keeps a colon, or a backslash, in the file's name."""
+    if text[:7].lower() == "pkcs11:":
+        return text, None
+    name, at = "", 0
+    while at < len(text) and text[at] != ":":
+        if text[at] == "\\" and text[at + 1 : at + 2] in ("\\", ":"):
+            at += 1
+        name += text[at]
+        at += 1
+    return name, text[at + 1 :] or None
+
+
 def _old_ssl(version: str) -> Action:
     def ignore(parser: Parser, value: str | None, toggle: bool) -> None:
         parser.warn(f"Ignores instruction to use SSLv{version}")
@@ -545,6 +572,7 @@ ACTIONS: dict[str, Action] = {
     "allow-address": _address_rule("allow_address"),
     "anyauth": _anyauth,
     "basic": _auth(AUTH_BASIC),
+    "cert": _cert,
     "clobber": _clobber,
     "config": _config,
     "continue-at": _continue_at,
@@ -587,6 +615,7 @@ ACTIONS: dict[str, Action] = {
     "proto-default": _proto_default,
     "proto-redir": _proto_redir,
     "proxy": _proxy("http"),
+    "proxy-cert": _proxy_cert,
     "proxy-header": _proxy_header,
     "proxy1.0": _proxy("http1.0"),
     "range": _range,

@@ -18,7 +18,6 @@ class TlsOptions(NamedTuple):
     crlfile: str | None = None
     pinnedpubkey: str | None = None
     cert: str | None = None
-    """`FILE[:PASSWORD]` of -E, as it was typed."""
     cert_type: str = ""
     key: str | None = None
     key_type: str = ""
@@ -33,6 +32,10 @@ class TlsOptions(NamedTuple):
     tls_max: str = ""
     no_alpn: bool = False
     is_proxy: bool = False
+
+    def __repr__(self) -> str:
+        whose = "proxy's" if self.is_proxy else "server's"
+        return f"<TlsOptions, the {whose}>"  # the pass phrase stays out of logs and tracebacks
 
 
 def server_options(config: OperationConfig) -> TlsOptions:
@@ -60,13 +63,13 @@ def server_options(config: OperationConfig) -> TlsOptions:
 
 
 def proxy_options(config: OperationConfig) -> TlsOptions:
-    """Return the options for an HTTPS proxy; what is not said apart for it is that of servers, as in curl."""
+    """Return the options for an HTTPS proxy, which has its own; only some files it shares, as in curl."""
     return TlsOptions(
         insecure=config.proxy_insecure,
         cacert=config.proxy_cacert,
-        capath=config.proxy_capath,
+        capath=config.proxy_capath or config.capath,
         ca_native=config.proxy_ca_native,
-        crlfile=config.proxy_crlfile,
+        crlfile=config.proxy_crlfile or config.crlfile,
         pinnedpubkey=config.proxy_pinnedpubkey,
         cert=config.proxy_cert,
         cert_type=config.proxy_cert_type,
@@ -75,8 +78,6 @@ def proxy_options(config: OperationConfig) -> TlsOptions:
         passphrase=config.proxy_pass,
         ciphers=config.proxy_ciphers,
         tls13_ciphers=config.proxy_tls13_ciphers,
-        curves=config.curves,
-        sigalgs=config.sigalgs,
         no_alpn=config.no_alpn,
         is_proxy=True,
     )

@@ -12,7 +12,7 @@ from tcpip.clock import wall_clock
 from tls.alerts import Alert
 from tls.certificates import Certificate
 from tls.client import TlsClient
-from tls.config import CIPHER_SUITE_NAMES, GROUP_NAMES, SECP256R1, SECP384R1, SECP521R1, TlsConfig
+from tls.config import CIPHER_SUITE_NAMES, ClientCertificate, TlsConfig
 from tls.errors import AlertReceivedError, CertificateError, PeerIncompatibleError, TlsError, UsageError
 from tls.events import Event, HandshakeCompleted, MessageTraced, TicketReceived
 from tls.paths import VerifiedPath, verify_chain
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from pycurl_redox.message import Observer
     from pycurl_redox.pool import Route
     from pycurl_redox.tls_options import TlsOptions
+    from tls.crl import CrlStore
 
 ALPN_HTTP1 = (b"http/1.1",)
 SYSTEM_CAPATH = "/etc/ssl/certs"
+MAX_PIN_FILE = 1 << 20
 RECORD_HEADER = 5
 """Octets (RFC 8446 §5.1)."""
 
@@ -34,15 +36,6 @@ CHANGE_CIPHER_SPEC = 1
 FATAL = 2 << 8
 CERTIFICATE_ALERTS = tuple(FATAL + alert for alert in (42, 43, 44, 45, 46, 48))
 """bad, unsupported, revoked, expired, unknown certificate, unknown CA, as OpenSSL numbers them in a trace."""
-
-GROUP_ALIASES = {
-    "p-256": SECP256R1,
-    "prime256v1": SECP256R1,
-    "p-384": SECP384R1,
-    "p-521": SECP521R1,
-}
-GROUPS_ELSEWHERE = ("x448", "ffdhe2048", "ffdhe3072", "ffdhe4096", "ffdhe6144", "ffdhe8192")
-"""Groups of TLS 1.3 (RFC 8446 §4.2.7) that other clients have."""
 
 OPENSSL_CODES = {
     "certificate is not yet valid": 9,
@@ -54,13 +47,23 @@ OPENSSL_CODES = {
 }
 """X509_V_ERR_* by text, for the lines of -v."""
 
+NAMELESS_ALERTS = ("missing extension", "certificate required")
+"""OpenSSL calls these two "unknown" in a trace."""
+
+VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+
 
 class TlsSettings:
-    """What a TLS client is told, for all connections of one operation; the trust store is opened once."""
+    """What a TLS client is told, for all connections of one operation; files are opened once.
 
-    def __init__(self, options: TlsOptions, environment: Mapping[str, str]) -> None:
+    `may_ask`: for a pass phrase that no option gave; without it such a key is refused.
+    """
+
+    def __init__(self, options: TlsOptions, environment: Mapping[str, str], *, may_ask: bool = False) -> None:
         self._options = options
         self._environment = environment
+        self._may_ask = may_ask
+        self._crls: CrlStore | None = None
         self._trust: TrustStore | None = None
         self._tls: TlsConfig | None = None
         self._ticketed: set[Route] = set()
@@ -71,14 +74,16 @@ class TlsSettings:
     def client(self, server_name: str, observer: Observer) -> TlsClient:
         """Return a client whose ClientHello is ready."""
         if self._tls is None:
+            self._check_versions()
+        if alpn := self._alpn:
+            observer.note("ALPN: offers " + ",".join(name.decode() for name in alpn))
+        if self._tls is None:
             self._tls = self._make_config(observer.traces_tls)
-        if self._tls.alpn:
-            observer.note("ALPN: offers " + ",".join(name.decode() for name in self._tls.alpn))
         return TlsClient(self._tls, server_name)
 
     def on_event(self, connection: Connection) -> Callable[[Event], None]:
         """Return what takes the events of a connection that are no data."""
-        is_first = not self._options.insecure
+        is_first = True
         held: list[MessageTraced] = []
 
         def take(event: Event) -> None:
@@ -102,7 +107,8 @@ class TlsSettings:
             nonlocal is_first
             way = "OUT" if event.outgoing else "IN"
             observer.tls_message(event.outgoing, RECORD_HEADER)
-            name = event.name.replace("unknown ca", "unknown CA")
+            name = "unknown" if event.name in NAMELESS_ALERTS else event.name
+            name = name.replace("unknown ca", "unknown CA")
             observer.note(f"TLSv1.3 ({way}), {event.content}, {name} ({event.number}):")
             observer.tls_message(event.outgoing, event.length)
             if is_first:
@@ -128,32 +134,64 @@ class TlsSettings:
             observer.note("ALPN: server did not agree on a protocol. Uses default.")
         if done.peer_certificate is not None and observer.traces_tls:
             self._note_certificate(connection.tls_host(is_proxy), done, done.peer_certificate, observer)
+        if self._options.pinnedpubkey is not None:
+            self._check_pin(self._options.pinnedpubkey, done.peer_certificate, observer)
         if not is_proxy and not self._options.no_alpn:
             observer.note("using HTTP/1.1" if done.alpn is not None else "using HTTP/1.x")
-        if self._options.pinnedpubkey is not None:
-            if done.peer_certificate is None or not is_pinned(
-                self._options.pinnedpubkey, done.peer_certificate.key_der
-            ):
-                raise errors.PinnedKeyError("SSL: public key does not match pinned public key")
+
+    @property
+    def _alpn(self) -> tuple[bytes, ...]:
+        return () if self._options.no_alpn else ALPN_HTTP1
+
+    def _check_versions(self) -> None:
+        least, most = self._options.tls_min, self._options.tls_max
+        if least and most and VERSIONS.index(most) < VERSIONS.index(least):
+            raise errors.TlsFailedError("CURL_SSLVERSION_MAX incompatible with CURL_SSLVERSION")
+        if most not in ("", "1.3"):
+            raise errors.TlsFailedError(f"TLS: --tls-max {most}: only TLS 1.3 is spoken here")
 
     def _make_config(self, trace: bool) -> TlsConfig:
         options = self._options
-        if options.tls_max not in ("", "1.3"):
-            raise errors.TlsFailedError(f"TLS: --tls-max {options.tls_max}: only TLS 1.3 is spoken here")
         settings = TlsConfig(
             verify=None if options.insecure else self._verify,
-            alpn=() if options.no_alpn else ALPN_HTTP1,
+            alpn=self._alpn,
             trace=trace,
             key_log=self._key_log,
         )
+        if options.cert is not None:
+            settings = settings._replace(client_certificate=self._client_certificate())
+        settings = self._with_names(settings)
         if not options.insecure:
             self._trust = self._open_trust()
-        if options.tls13_ciphers is not None:
-            settings = settings._replace(cipher_suites=_suites(options.tls13_ciphers))
-        if options.curves is not None:
-            groups = _groups(options.curves)
-            settings = settings._replace(groups=groups, key_shares=groups[:1])
+        if options.crlfile is not None:
+            self._crls = _open_crls(options.crlfile, options.capath or SYSTEM_CAPATH)
         return settings
+
+    def _with_names(self, settings: TlsConfig) -> TlsConfig:
+        """Suites, groups and signatures, where they are named; in curl's order of complaints."""
+        options = self._options
+        if (options.ciphers, options.tls13_ciphers, options.curves, options.sigalgs) == (None,) * 4:
+            return settings
+        from pycurl_redox import tls_names
+
+        if options.ciphers is not None:
+            tls_names.check_ciphers(options.ciphers)
+        if options.tls13_ciphers is not None:
+            settings = settings._replace(cipher_suites=tls_names.suites(options.tls13_ciphers))
+        if options.curves is not None:
+            groups = tls_names.groups(options.curves)
+            settings = settings._replace(groups=groups, key_shares=groups[:1])
+        if options.sigalgs is not None:
+            settings = settings._replace(signature_schemes=tls_names.schemes(options.sigalgs))
+            if (mine := settings.client_certificate) is not None:  # OpenSSL's list is for both sides
+                allowed = [one for one in mine.signer.schemes if one in settings.signature_schemes]
+                mine.signer.schemes = tuple(allowed)
+        return settings
+
+    def _client_certificate(self) -> ClientCertificate | None:
+        from pycurl_redox.client_certificate import ask_at_the_terminal, load
+
+        return load(self._options, ask_at_the_terminal if self._may_ask else None)
 
     def _open_trust(self) -> TrustStore:
         options, environment = self._options, self._environment
@@ -167,13 +205,30 @@ class TlsSettings:
             raise errors.CaFileError(f"error setting certificate file: {named}") from error
         if options.capath is not None:
             store.add_directory(options.capath)
+        if options.ca_native:
+            store.add_store(TrustStore.system(environment))
         return store
 
     def _verify(self, chain: Sequence[Certificate], server_name: str) -> VerifiedPath:
         assert self._trust is not None
-        return verify_chain(chain, server_name, self._trust, wall_clock(), partial_chain=True)
+        return verify_chain(
+            chain, server_name, self._trust, wall_clock(), partial_chain=True, crls=self._crls
+        )
+
+    def _check_pin(self, pins: str, leaf: Certificate | None, observer: Observer) -> None:
+        if leaf is not None and pins.startswith("sha256//"):
+            observer.note(f" public key hash: {pin_of(leaf.key_der)}")
+        if leaf is None or not is_pinned(pins, leaf.key_der):
+            raise errors.PinnedKeyError("SSL: public key does not match pinned public key")
 
     def _note_trust(self, observer: Observer) -> None:
+        if not self._options.insecure:
+            self._note_anchors(observer)
+        if self._options.crlfile is not None:
+            observer.note("successfully loaded CRL file:")
+            observer.note(f"  CRLfile: {self._options.crlfile}")
+
+    def _note_anchors(self, observer: Observer) -> None:
         options, environment = self._options, self._environment
         file = options.cacert or environment.get("CURL_CA_BUNDLE") or environment.get("SSL_CERT_FILE")
         if file is None:
@@ -207,10 +262,7 @@ class TlsSettings:
 
     def _note_unverified(self, host: str, done: HandshakeCompleted, observer: Observer) -> None:
         """With -k: what a check would have said."""
-        try:
-            self._trust = self._open_trust() if self._trust is None else self._trust
-        except errors.CaFileError:
-            self._trust = TrustStore()
+        self._trust = TrustStore()  # with -k curl opens none
         try:
             self._verify([Certificate.parse(der) for der in done.peer_chain], host)
         except CertificateError as error:
@@ -244,31 +296,45 @@ def is_certificate_alert(event: MessageTraced) -> bool:
 
 def is_pinned(pins: str, key_der: bytes) -> bool:
     """Compare a SubjectPublicKeyInfo with `sha256//BASE64[;...]`, or with a key in a DER or PEM file."""
-    from binascii import Error, a2b_base64
-    from hashlib import sha256
-
     if pins.startswith("sha256//"):
-        digest = sha256(key_der).digest()
-        for pin in pins.split(";"):
-            try:
-                if a2b_base64(pin.removeprefix("sha256//")) == digest:
-                    return True
-            except Error:
-                continue
-        return False
+        return pin_of(key_der) in pins.split(";")
+    from binascii import Error, a2b_base64
+
     try:
         with open(pins, "rb") as file:
-            content = file.read(1 << 20)
-        _, begin, rest = content.partition(b"-----BEGIN PUBLIC KEY-----")
-        return (a2b_base64(rest.partition(b"-----END PUBLIC KEY-----")[0]) if begin else content) == key_der
+            content = file.read(MAX_PIN_FILE + 1)
+        if content == key_der:
+            return True
+        before, begin, rest = content.partition(b"-----BEGIN PUBLIC KEY-----")
+        body, end, _ = rest.partition(b"\n-----END PUBLIC KEY-----")
+        if len(content) > MAX_PIN_FILE or not begin or not end or before[-1:] not in (b"", b"\n"):
+            return False
+        return a2b_base64(body) == key_der
     except (OSError, Error):
         return False
+
+
+def pin_of(key_der: bytes) -> str:
+    """Write a SubjectPublicKeyInfo as `--pinnedpubkey` has it."""
+    from binascii import b2a_base64
+    from hashlib import sha256
+
+    return f"sha256//{b2a_base64(sha256(key_der).digest(), newline=False).decode()}"
+
+
+def _open_crls(path: str, directory: str) -> CrlStore:
+    from tls.crl import CrlStore
+
+    try:
+        return CrlStore.from_file(path, (directory,))
+    except (OSError, UsageError) as error:
+        raise errors.CrlFileError(f"error loading CRL file: {path}") from error
 
 
 def handshake_failed(error: TlsError, host: str, is_proxy: bool = False) -> errors.FetchError:
     """Return curl's error for a handshake that came to nothing; a certificate's draws its chain."""
     if not isinstance(error, CertificateError):
-        return errors.TlsFailedError(f"TLS: {error}{_old_version_hint(error)}")
+        return errors.TlsFailedError(f"TLS: {error}{_old_version_hint(error)}{_certificate_hint(error)}")
     text = f"SSL certificate problem: {error.openssl_text or error}"
     if error.openssl_text.endswith("mismatch"):
         text = f"SSL: no alternative certificate subject name matches target host name '{host}'"
@@ -294,27 +360,19 @@ def _old_version_hint(error: TlsError) -> str:
     return ""
 
 
+def _certificate_hint(error: Exception) -> str:
+    """What a user should know where the server does not take who we are, or that we do not say it."""
+    if not isinstance(error, AlertReceivedError):
+        return ""
+    if error.alert == Alert.CERTIFICATE_REQUIRED:
+        return ": the server wants a client certificate (-E FILE)"
+    if FATAL + error.code in CERTIFICATE_ALERTS or error.alert == Alert.ACCESS_DENIED:
+        return ": the server does not accept our client certificate (-E FILE)"
+    return ""
+
+
 def translated(error: Exception) -> Exception:
     """Return curl's error for one of TLS after the handshake; others are given back."""
     if isinstance(error, TlsError | CutShortError):
-        return errors.ReceiveFailedError(f"TLS: {error}")
+        return errors.ReceiveFailedError(f"TLS: {error}{_certificate_hint(error)}")
     return error
-
-
-def _suites(text: str) -> tuple[int, ...]:
-    """Read `--tls13-ciphers`: names that are not known are passed over, as long as one is."""
-    numbers = {name: number for number, name in CIPHER_SUITE_NAMES.items()}
-    found = tuple(numbers[word] for word in text.split(":") if word in numbers)
-    if not found:
-        raise errors.CipherError(f"failed setting TLS 1.3 cipher suite: {text}")
-    return tuple(dict.fromkeys(found))
-
-
-def _groups(text: str) -> tuple[int, ...]:
-    """Read `--curves`; a name that OpenSSL does not know spoils the list."""
-    numbers = {name.lower(): number for number, name in GROUP_NAMES.items()} | GROUP_ALIASES
-    words = text.lower().split(":")
-    found = tuple(numbers[word] for word in words if word in numbers)
-    if not found or not all(word in numbers or word in GROUPS_ELSEWHERE for word in words):
-        raise errors.CipherError(f"failed setting curves list: '{text}'")
-    return tuple(dict.fromkeys(found))

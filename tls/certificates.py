@@ -6,7 +6,7 @@ checks, each key type imported when the first certificate needs it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
 
 # KeyUsage, RFC 5280 §4.2.1.3, as bits of the first octet
-DIGITAL_SIGNATURE, KEY_CERT_SIGN = 0x80, 0x04
+DIGITAL_SIGNATURE, KEY_CERT_SIGN, CRL_SIGN = 0x80, 0x04, 0x02
 
 SERVER_AUTH = oid("1.3.6.1.5.5.7.3.1")
 
@@ -44,7 +44,7 @@ ED25519, ED448 = oid("1.3.101.112"), oid("1.3.101.113")
 MGF1 = oid("1.2.840.113549.1.1.8")
 
 _KEY_ALGORITHMS = {RSA_ENCRYPTION: "rsa", RSASSA_PSS: "rsa-pss", ED25519: "ed25519", ED448: "ed448"}
-_CURVES = {
+CURVES = {
     oid("1.2.840.10045.3.1.7"): ("P-256", "SECP256R1", 256),
     oid("1.3.132.0.34"): ("P-384", "SECP384R1", 384),
     oid("1.3.132.0.35"): ("P-521", "SECP521R1", 521),
@@ -91,6 +91,7 @@ _SUBJECT_ALT_NAME, _NAME_CONSTRAINTS = oid("2.5.29.17"), oid("2.5.29.30")
 _SUBJECT_KEY_IDENTIFIER, _AUTHORITY_KEY_IDENTIFIER = oid("2.5.29.14"), oid("2.5.29.35")
 # Understood as far as they can matter here: policies are accepted whatever they say (the initial set is
 # any-policy and none is required, RFC 5280 §6.1.1), as OpenSSL does without a policy check.
+_CRL_DISTRIBUTION_POINTS = oid("2.5.29.31")
 _HARMLESS_IF_CRITICAL = {oid("2.5.29.32"), oid("2.5.29.33"), oid("2.5.29.36"), oid("2.5.29.54")}
 
 
@@ -110,6 +111,7 @@ class Certificate:
         "_key_info",
         "_public_key",
         "authority_key_id",
+        "crl_points_der",
         "der",
         "extended_key_usage",
         "is_ca",
@@ -194,6 +196,17 @@ class Certificate:
         return getattr(self.public_key, "key_size", 256 if self.key_algorithm == "ed25519" else 456)
 
     @property
+    def pss_hash(self) -> str | None:
+        """The one hash that an `rsa-pss` key signs with (RFC 4055 §3.1); None: any, or another kind."""
+        algorithm = DerReader(self.key_der).enter(SEQUENCE).enter(SEQUENCE)
+        if algorithm.read(OID) != RSASSA_PSS or algorithm.tag != SEQUENCE:
+            return None
+        try:
+            return _pss_hash(algorithm.enter(SEQUENCE))
+        except ValueError:
+            return "unknown"
+
+    @property
     def signature_hash(self) -> str:
         """`SHA256` and so on, "" with EdDSA, "unknown" for what `is_signed_by` cannot check."""
         try:
@@ -208,11 +221,7 @@ class Certificate:
 
     def is_signed_by(self, issuer: Certificate) -> bool:
         """Check the signature with the issuer's key; False also for an algorithm not supported."""
-        try:
-            _verify(self, issuer)
-        except (InvalidSignature, UnsupportedAlgorithm, ValueError, CertificateError):
-            return False
-        return True
+        return is_signed(self, issuer)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der
@@ -255,6 +264,7 @@ class Certificate:
         self.name_constraints_der: bytes | None = None
         self.subject_key_id: bytes | None = None
         self.authority_key_id: bytes | None = None
+        self.crl_points_der: bytes | None = None
         self.unknown_critical: tuple[str, ...] = ()
         if outer is None:
             return
@@ -303,6 +313,9 @@ class Certificate:
     def _read_subject_key_identifier(self, value: DerReader) -> None:
         self.subject_key_id = value.read(OCTET_STRING)
 
+    def _read_crl_points(self, value: DerReader) -> None:
+        self.crl_points_der = value.read_whole(SEQUENCE)
+
     def _read_authority_key_identifier(self, value: DerReader) -> None:
         identifier = value.enter(SEQUENCE)
         if identifier.tag == 0x80:
@@ -317,6 +330,7 @@ _EXTENSIONS = {
     _NAME_CONSTRAINTS: Certificate._read_name_constraints,
     _SUBJECT_KEY_IDENTIFIER: Certificate._read_subject_key_identifier,
     _AUTHORITY_KEY_IDENTIFIER: Certificate._read_authority_key_identifier,
+    _CRL_DISTRIBUTION_POINTS: Certificate._read_crl_points,
 }
 
 
@@ -342,7 +356,7 @@ class KeyInfo(NamedTuple):
         kind = algorithm.read(OID)
         if kind == EC_PUBLIC_KEY and algorithm.tag == OID:
             curve = algorithm.read(OID)
-            return cls(_CURVES[curve][0] if curve in _CURVES else oid_text(curve), kind, curve, bits)
+            return cls(CURVES[curve][0] if curve in CURVES else oid_text(curve), kind, curve, bits)
         return cls(_KEY_ALGORITHMS.get(kind) or oid_text(kind), kind, b"", bits)
 
 
@@ -367,9 +381,9 @@ def _load_public_key(key_info: KeyInfo) -> PublicKey:
 def _load_ec_key(curve: bytes, point: bytes) -> ec.EllipticCurvePublicKey:
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    if curve not in _CURVES:
+    if curve not in CURVES:
         raise ValueError(f"curve {oid_text(curve)} is not supported")
-    return ec.EllipticCurvePublicKey.from_encoded_point(getattr(ec, _CURVES[curve][1])(), point)
+    return ec.EllipticCurvePublicKey.from_encoded_point(getattr(ec, CURVES[curve][1])(), point)
 
 
 def _load_rsa_key(key: bytes) -> rsa.RSAPublicKey:
@@ -414,7 +428,24 @@ def _pss_hash(parameters: DerReader) -> str:
     return _HASHES[digest]
 
 
-def _verify(subject: Certificate, issuer: Certificate) -> None:
+class Signed(Protocol):
+    """What a CA has signed: a certificate, or a list of revoked ones (RFC 5280 §4.1.1, §5.1.1)."""
+
+    tbs: bytes
+    signature_algorithm: bytes
+    signature: bytes
+
+
+def is_signed(subject: Signed, issuer: Certificate) -> bool:
+    """Check the signature with the issuer's key; False also for an algorithm not supported."""
+    try:
+        _verify(subject, issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, CertificateError):
+        return False
+    return True
+
+
+def _verify(subject: Signed, issuer: Certificate) -> None:
     """Raise unless `issuer`'s key made the signature; the kind of key must be the one the algorithm names."""
     kind, hash_name = _signature_scheme(subject.signature_algorithm)
     if kind not in _SIGNATURES_OF.get(issuer.key_algorithm, ()):

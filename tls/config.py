@@ -39,6 +39,7 @@ RSA_PSS_RSAE_SHA256 = 0x0804
 RSA_PSS_RSAE_SHA384 = 0x0805
 RSA_PSS_RSAE_SHA512 = 0x0806
 ED25519 = 0x0807
+ED448 = 0x0808
 RSA_PSS_PSS_SHA256 = 0x0809
 RSA_PSS_PSS_SHA384 = 0x080A
 RSA_PSS_PSS_SHA512 = 0x080B
@@ -50,6 +51,7 @@ SIGNATURE_SCHEME_NAMES = {
     RSA_PSS_RSAE_SHA384: "rsa_pss_rsae_sha384",
     RSA_PSS_RSAE_SHA512: "rsa_pss_rsae_sha512",
     ED25519: "ed25519",
+    ED448: "ed448",
     RSA_PSS_PSS_SHA256: "rsa_pss_pss_sha256",
     RSA_PSS_PSS_SHA384: "rsa_pss_pss_sha384",
     RSA_PSS_PSS_SHA512: "rsa_pss_pss_sha512",
@@ -57,7 +59,10 @@ SIGNATURE_SCHEME_NAMES = {
 
 
 class Signer(Protocol):
-    """A private key that signs CertificateVerify; `tls.crypto.load_signer` makes one from PEM."""
+    """A private key that signs CertificateVerify; `tls.crypto.load_signer` makes one from a file's content.
+
+    `schemes` are those it can make, best first.
+    """
 
     schemes: tuple[int, ...]
 
@@ -91,6 +96,8 @@ class SessionTicket(NamedTuple):
     ocsp_response: bytes | None
     sct_list: bytes | None
     was_verified: bool
+    signature_scheme: int | None = None
+    """With which the server proved itself when the session was made."""
 
     def __repr__(self) -> str:
         return f"SessionTicket({self.server_name!r}, {len(self.identity)} octets, lifetime={self.lifetime})"
@@ -132,6 +139,8 @@ class TlsLimits(NamedTuple):
     empty_records: int = 32
     key_updates: int = 32
     warnings: int = 4
+    #: After the handshake; one a protected place is usual, and each costs a signature.
+    certificate_requests: int = 16
 
 
 class TlsConfig(NamedTuple):
@@ -155,6 +164,7 @@ class TlsConfig(NamedTuple):
         RSA_PSS_RSAE_SHA256,
         ECDSA_SECP384R1_SHA384,
         ECDSA_SECP521R1_SHA512,
+        ED448,
         RSA_PSS_RSAE_SHA384,
         RSA_PSS_RSAE_SHA512,
         RSA_PSS_PSS_SHA256,
@@ -170,6 +180,7 @@ class TlsConfig(NamedTuple):
     request_sct: bool = False
     #: Judges the staple, None where the server sent none; raises `CertificateError`, with alert 113.
     check_staple: Callable[[Certificate, bytes | None], None] | None = None
+    #: With one, the server may also ask for it after the handshake (RFC 8446 §4.2.6).
     client_certificate: ClientCertificate | None = None
     #: A session to resume; its chain is verified again unless told otherwise: it may have expired.
     #: A session that was not verified when it was made always is.

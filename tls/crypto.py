@@ -21,6 +21,7 @@ from .config import (
     ECDSA_SECP256R1_SHA256,
     ECDSA_SECP384R1_SHA384,
     ECDSA_SECP521R1_SHA512,
+    ED448,
     ED25519,
     RSA_PSS_PSS_SHA256,
     RSA_PSS_PSS_SHA384,
@@ -37,11 +38,17 @@ from .config import (
     X25519,
     X25519MLKEM768,
 )
-from .errors import PeerMisbehavedError, UsageError
+from .errors import PassPhraseError, PeerMisbehavedError, UsageError
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+    from .certificates import Certificate
+
+    PrivateKey = (
+        rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+    )
 
 Buffer = bytes | bytearray | memoryview
 TAG_SIZE = 16
@@ -266,24 +273,27 @@ def schemes_of(key: PublicKeyTypes, is_pss: bool = False) -> tuple[int, ...]:
         return tuple(scheme for scheme, (curve, _) in _ECDSA.items() if curve == key.curve.name)
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
-    return (ED25519,) if isinstance(key, ed25519.Ed25519PublicKey) else ()
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return (ED25519,)
+    from cryptography.hazmat.primitives.asymmetric import ed448
+
+    return (ED448,) if isinstance(key, ed448.Ed448PublicKey) else ()
 
 
 def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content: bytes) -> bool:
     """Whether the signature is good; the scheme must be one that fits the key."""
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     try:
         if isinstance(key, rsa.RSAPublicKey):
-            algorithm = _hash(_RSAE.get(scheme) or _PSS[scheme])
-            pss = padding.PSS(padding.MGF1(algorithm), algorithm.digest_size)
+            algorithm, pss = _pss(scheme)
             key.verify(signature, content, pss, algorithm)
         elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, content, ec.ECDSA(_hash(_ECDSA[scheme][1])))
         else:
-            from cryptography.hazmat.primitives.asymmetric import ed25519
+            from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
 
-            assert isinstance(key, ed25519.Ed25519PublicKey)
+            assert isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey)
             key.verify(signature, content)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
@@ -291,20 +301,32 @@ def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content
 
 
 class PrivateKeySigner:
-    """Signs with a key of `cryptography`; `schemes` are those the key can make, best first."""
+    """Signs with a key of `cryptography`; `schemes` are those the key can make, best first.
 
-    def __init__(
-        self, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-    ) -> None:
+    `is_pss` and `pss_hash` are what the certificate says of an RSA key: that it
+    signs with PSS only, and with which hash if not with any (RFC 4055 §3.1).
+    """
+
+    def __init__(self, key: PrivateKey, is_pss: bool = False, pss_hash: str | None = None) -> None:
         self._key = key
-        self.schemes = schemes_of(key.public_key())
+        self.schemes = schemes_of(key.public_key(), is_pss)
+        if is_pss:
+            self.schemes = tuple(one for one in self.schemes if pss_hash in (None, _PSS[one]))
+        size = getattr(key, "key_size", 0)
+        # PSS needs room for two digests and two octets (RFC 8017 §9.1.1).
+        self.schemes = tuple(one for one in self.schemes if not _is_too_small(size, one))
+
+    def is_key_of(self, public_key: PublicKeyTypes) -> bool:
+        return self._key.public_key() == public_key
+
+    def is_of_the_kind_of(self, public_key: PublicKeyTypes) -> bool:
+        return type(self._key.public_key()) is type(public_key)
 
     def sign(self, scheme: int, content: bytes) -> bytes:
-        from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+        from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
         if isinstance(self._key, rsa.RSAPrivateKey):
-            algorithm = _hash(_RSAE[scheme])
-            pss = padding.PSS(padding.MGF1(algorithm), algorithm.digest_size)
+            algorithm, pss = _pss(scheme)
             return self._key.sign(content, pss, algorithm)
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
             return self._key.sign(content, ec.ECDSA(_hash(_ECDSA[scheme][1])))
@@ -314,18 +336,126 @@ class PrivateKeySigner:
         return f"{type(self).__name__}(schemes={self.schemes})"
 
 
-def load_signer(pem: bytes, password: bytes | None = None) -> PrivateKeySigner:
-    """Load a private key from PEM; raises `UsageError` for what is no key that TLS 1.3 can sign with."""
+def load_signer(
+    key: bytes, password: bytes | None = None, *, is_der: bool = False, of: Certificate | None = None
+) -> PrivateKeySigner:
+    """Load a private key: the first in a PEM text, or DER; `of` is the certificate that it belongs to.
+
+    `PassPhraseError` where it is encrypted and the password is missing or wrong,
+    `UsageError` for what is no key that TLS 1.3 can sign with.
+    """
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    loaded: object
+    load = serialization.load_der_private_key if is_der else serialization.load_pem_private_key
+    encoded = key if is_der else _private_key_block(key)
+    try:
+        loaded = load(encoded, None)
+    except TypeError:  # it is encrypted
+        if password is None:
+            raise PassPhraseError("private key: it is encrypted, and there is no pass phrase") from None
+        try:
+            loaded = load(encoded, password)
+        except (ValueError, TypeError):  # a wrong key may also leave what looks like content
+            raise PassPhraseError("private key: the pass phrase is wrong") from None
+        except UnsupportedAlgorithm:
+            raise UsageError("private key: encrypted in a way that is not supported") from None
+    except (ValueError, UnsupportedAlgorithm):
+        if (loaded := _short_ec_key(encoded, is_der)) is None:
+            raise UsageError("private key: not readable, or of an unknown kind") from None
+    if of is None:
+        return PrivateKeySigner(_expect_signing_key(loaded))
+    return PrivateKeySigner(_expect_signing_key(loaded), of.key_algorithm == "rsa-pss", of.pss_hash)
+
+
+def load_pkcs12(content: bytes, password: bytes | None) -> tuple[PrivateKeySigner | None, tuple[bytes, ...]]:
+    """Take key and certificates out of a PKCS #12 file (RFC 7292); the key's own certificate is the first.
+
+    `PassPhraseError` where the password is wrong, or the file is.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+
+    from .certificates import Certificate
 
     try:
-        key = serialization.load_pem_private_key(pem, password)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise UsageError(f"private key: {error}") from error
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+        store = pkcs12.load_pkcs12(content, password)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise PassPhraseError("PKCS #12: wrong password, or not readable") from None
+    found = [store.cert, *store.additional_certs] if store.cert is not None else store.additional_certs
+    chain = tuple(each.certificate.public_bytes(Encoding.DER) for each in found)
+    if store.key is None:
+        return None, chain
+    leaf = Certificate.parse(chain[0]) if store.cert is not None else None
+    is_pss = leaf is not None and leaf.key_algorithm == "rsa-pss"
+    signer = PrivateKeySigner(_expect_signing_key(store.key), is_pss, leaf.pss_hash if leaf else None)
+    return signer, chain
+
+
+def _private_key_block(pem: bytes) -> bytes:
+    """The first private key of a PEM text that may hold certificates and parameters beside it (RFC 7468)."""
+    begin = pem.find(b"-----BEGIN ")
+    while begin >= 0:
+        label, _, rest = pem[begin + 11 :].partition(b"-----")
+        end = b"-----END " + label + b"-----"
+        if label.endswith(b"PRIVATE KEY") and end in rest:
+            return b"-----BEGIN " + label + b"-----" + rest.partition(end)[0] + end + b"\n"
+        begin = pem.find(b"-----BEGIN ", begin + 11)
+    raise UsageError("private key: there is none in the file")
+
+
+def _short_ec_key(encoded: bytes, is_der: bool) -> ec.EllipticCurvePrivateKey | None:
+    """Read an EC key in the clear whose writer left out leading zeros, against RFC 5915 §3, as some did.
+
+    `cryptography` refuses one such key in 256; OpenSSL reads them.
+    """
+    from binascii import Error, a2b_base64
+
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from .certificates import CURVES, EC_PUBLIC_KEY
+    from .der import INTEGER, OCTET_STRING, OID, SEQUENCE, DerError, DerReader
+
+    try:
+        lines = encoded.split(b"-----")
+        key = DerReader(encoded if is_der else a2b_base64(lines[2])).enter_last(SEQUENCE)
+        curve = b""
+        if key.read_integer() == 0:  # PKCS #8 (RFC 5208 §5)
+            algorithm = key.enter(SEQUENCE)
+            if algorithm.read(OID) != EC_PUBLIC_KEY:
+                return None
+            curve = algorithm.read(OID)
+            key = DerReader(key.read(OCTET_STRING)).enter_last(SEQUENCE)
+            key.skip(INTEGER)
+        scalar = int.from_bytes(key.read(OCTET_STRING), "big")
+        if (named := key.optional(0xA0)) is not None:
+            curve = named.read(OID)
+        return ec.derive_private_key(scalar, getattr(ec, CURVES[curve][1])())
+    except (DerError, Error, ValueError, KeyError, IndexError):
+        return None
+
+
+def _expect_signing_key(key: object) -> PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+
+    if not isinstance(
+        key,
+        rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey,
+    ):
         raise UsageError(f"private key: of a kind that TLS does not sign with: {type(key).__name__}")
-    return PrivateKeySigner(key)
+    return key
+
+
+def _pss(scheme: int) -> tuple[hashes.HashAlgorithm, padding.PSS]:
+    """Hash and padding of an RSA scheme; the salt is as long as the digest (RFC 8446 §4.2.3)."""
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    algorithm = _hash(_RSAE.get(scheme) or _PSS[scheme])
+    return algorithm, padding.PSS(padding.MGF1(algorithm), algorithm.digest_size)
+
+
+def _is_too_small(bits: int, scheme: int) -> bool:
+    name = _RSAE.get(scheme) or _PSS.get(scheme)
+    return name is not None and (bits + 6) // 8 < 2 * _hash(name).digest_size + 2
 
 
 def _hash(name: str) -> hashes.HashAlgorithm:

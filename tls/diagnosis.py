@@ -48,6 +48,8 @@ def _lines(label: str, certificate: Certificate) -> list[str]:
 
 def _reason(broken: Break, server_name: str, trust: TrustSource, now: float) -> str:
     text, culprit = broken.openssl_text, broken.path[broken.depth]
+    if text == "unable to get certificate CRL":
+        return f"{text}: no list by {culprit.issuer} is among those given"
     if text.startswith("unable to get"):
         return f"{text}: {culprit.issuer} was not sent and is not in {trust.description}"
     if text.startswith("self-signed"):
@@ -69,8 +71,10 @@ def _reason(broken: Break, server_name: str, trust: TrustSource, now: float) -> 
 def _help(broken: Break, server_name: str) -> list[str]:
     text = broken.openssl_text
     lines = []
-    if text.startswith(("unable to get", "self-signed")):
+    if text.startswith(("unable to get local", "unable to get issuer", "self-signed")):
         lines.append("--cacert FILE   trusts the certificates in FILE, such as the issuer missing here")
+    if text == "unable to get certificate CRL":
+        lines.append("--crlfile FILE   needs a list by each issuer of the path, the root's own too")
     if text.endswith("mismatch"):
         names = broken.path[0].names.dns or ("NAME",)
         known = names[0].removeprefix("*.")

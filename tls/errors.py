@@ -7,6 +7,7 @@ TlsError
 ├── CertificateError         the server did not prove who it is
 ├── AlertReceivedError       the server gave up, and said so
 └── UsageError               the caller's mistake
+    └── PassPhraseError          an encrypted key cannot be opened
 """
 
 from __future__ import annotations
@@ -67,3 +68,7 @@ class AlertReceivedError(TlsError):
 
 class UsageError(TlsError):
     """A call that makes no sense in this state, or a config that cannot work."""
+
+
+class PassPhraseError(UsageError):
+    """The pass phrase of a private key is missing or wrong; it is in no message."""

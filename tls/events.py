@@ -8,6 +8,7 @@ from .config import SessionTicket
 
 if TYPE_CHECKING:
     from .certificates import Certificate
+    from .messages import CertificateRequest
     from .paths import VerifiedPath
 
 
@@ -16,7 +17,8 @@ class HandshakeCompleted(NamedTuple):
 
     `verified_path` is None where the config verifies nothing or the session
     was resumed; `peer_chain` is as sent, or as in the session resumed.
-    `signature_scheme` and `peer_certificate` are None when resumed.
+    When resumed `signature_scheme` is that of then, and `peer_certificate` None.
+    `certificate_request` is what the server wanted to know of us, None if nothing.
     """
 
     cipher_suite: int
@@ -29,6 +31,7 @@ class HandshakeCompleted(NamedTuple):
     is_resumed: bool
     was_retried: bool
     sent_client_certificate: bool
+    certificate_request: CertificateRequest | None
     ocsp_response: bytes | None
     sct_list: bytes | None
 
@@ -55,6 +58,12 @@ class KeyUpdated(NamedTuple):
     outgoing: bool
 
 
+class CertificateRequested(NamedTuple):
+    """The server asked who we are after the handshake; `was_answered` with a certificate."""
+
+    was_answered: bool
+
+
 class MessageTraced(NamedTuple):
     """A message passed by: content ("TLS handshake", "TLS alert", …), name and number as curl has them."""
 
@@ -66,5 +75,11 @@ class MessageTraced(NamedTuple):
 
 
 Event = (
-    HandshakeCompleted | ApplicationData | CloseNotifyReceived | TicketReceived | KeyUpdated | MessageTraced
+    HandshakeCompleted
+    | ApplicationData
+    | CloseNotifyReceived
+    | TicketReceived
+    | KeyUpdated
+    | CertificateRequested
+    | MessageTraced
 )

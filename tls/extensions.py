@@ -21,6 +21,8 @@ SUPPORTED_VERSIONS = 43
 COOKIE = 44
 PSK_KEY_EXCHANGE_MODES = 45
 CERTIFICATE_AUTHORITIES = 47
+OID_FILTERS = 48
+POST_HANDSHAKE_AUTH = 49
 KEY_SHARE = 51
 
 # The table of RFC 8446 §4.2, the rows of what a client may offer here; beside them, always: only if offered.
@@ -174,6 +176,14 @@ def parse_certificate_authorities(body: bytes) -> tuple[bytes, ...]:
         while names.remaining:
             found.append(names.vector(2, 1))
         return tuple(found)
+
+
+def parse_oid_filters(body: bytes) -> None:
+    """RFC 8446 §4.2.5: only the form is checked; as with OpenSSL there is but one certificate to show."""
+    with Reader(body, "CertificateRequest oid_filters") as reader, reader.block(2) as filters:
+        while filters.remaining:
+            filters.vector(1, 1)
+            filters.vector(2)
 
 
 def parse_certificate_status(body: bytes) -> bytes:

@@ -6,7 +6,7 @@
         └── ExpectCertificateOrRequest ── ExpectCertificate
             └── ExpectCertificateVerify
                 └── ExpectFinished
-                    └── ExpectTraffic ⟲ NewSessionTicket, KeyUpdate
+                    └── ExpectTraffic ⟲ NewSessionTicket, KeyUpdate, CertificateRequest
 
 `handle(message, output)` returns the next state.  What an earlier state has
 proven is a field of the later one: `ExpectFinished` cannot be made without a
@@ -253,7 +253,8 @@ class ExpectEncryptedExtensions(NamedTuple):
 
             chain = [Certificate.parse(der) for der in ticket.peer_chain]
             path = config.verify(chain, self.session.offer.server_name)
-        return PskAccepted(CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list), path)
+        peer = CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list)
+        return PskAccepted(peer, path, ticket.signature_scheme)
 
 
 class ExpectCertificateOrRequest(NamedTuple):
@@ -351,6 +352,11 @@ class ExpectFinished(NamedTuple):
         server = master.server_traffic_secret(digest)
         output.read_with(suite, server)
         sent_certificate = self._send_flight(output)
+        after = None
+        if (mine := session.offer.config.client_certificate) is not None:
+            from .client_auth import PostHandshakeAuth
+
+            after = PostHandshakeAuth(transcript, mine)
         client = master.client_traffic_secret(digest)
         output.write_with(suite, client)
         exporter = master.exporter_secret(digest)
@@ -365,40 +371,24 @@ class ExpectFinished(NamedTuple):
             self.alpn,
             exporter,
             master.resumption_master_secret(transcript.digest()),
+            after,
         )
 
     def _send_flight(self, output: Output) -> bool:
         """CertificateRequest answered, Finished sent; returns whether a certificate was among it."""
-        session = self.session
+        session, transcript = self.session, self.session.transcript
         output.send_change_cipher_spec()
-        sent_certificate = self.request is not None and self._send_certificate(self.request, output)
-        digest = session.transcript.digest()
+        flight: tuple[bytes, ...] = ()
+        if self.request is not None:
+            from .client_auth import answer  # few servers ask
+
+            flight = answer(self.request, session.offer.config.client_certificate, transcript)
         finished = messages.build_finished(
-            finished_verify_data(session.suite.hash_name, session.client_secret, digest)
+            finished_verify_data(session.suite.hash_name, session.client_secret, transcript.digest())
         )
-        self._send(finished, output)
-        return sent_certificate
-
-    def _send_certificate(self, request: CertificateRequest, output: Output) -> bool:
-        mine = self.session.offer.config.client_certificate
-        if mine is None:
-            self._send(messages.build_certificate(b"", ()), output)
-            return False
-        scheme = next((one for one in mine.signer.schemes if one in request.signature_schemes), None)
-        if scheme is None:
-            raise PeerIncompatibleError(
-                "CertificateRequest: no signature scheme that the client's key can make",
-                Alert.HANDSHAKE_FAILURE,
-            )
-        self._send(messages.build_certificate(b"", mine.chain), output)
-        content = messages.certificate_verify_content("client", self.session.transcript.digest())
-        signature = mine.signer.sign(scheme, content)
-        self._send(messages.build_certificate_verify(scheme, signature), output)
-        return True
-
-    def _send(self, encoded: bytes, output: Output) -> None:
-        output.send_message(encoded)
-        self.session.transcript.add(encoded)
+        transcript.add(finished)
+        output.send_messages(*flight, finished)
+        return len(flight) > 1
 
     def _completed(self, sent_certificate: bool) -> HandshakeCompleted:
         session, proof = self.session, self.proof
@@ -407,13 +397,14 @@ class ExpectFinished(NamedTuple):
             cipher_suite=session.suite.code,
             group=session.group,
             alpn=self.alpn,
-            signature_scheme=None if isinstance(proof, PskAccepted) else proof.scheme,
+            signature_scheme=proof.scheme,
             peer_chain=proof.peer.chain,
             peer_certificate=None if isinstance(proof, PskAccepted) else proof.certificate,
             verified_path=proof.path,
             is_resumed=is_resumed,
             was_retried=session.was_retried,
             sent_client_certificate=sent_certificate,
+            certificate_request=self.request,
             ocsp_response=proof.peer.ocsp_response,
             sct_list=proof.peer.sct_list,
         )

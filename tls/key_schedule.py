@@ -35,6 +35,12 @@ class Transcript:
     def add(self, message: bytes) -> None:
         self._hash.update(message)
 
+    def copy(self) -> Transcript:
+        """Another that goes on from here by itself."""
+        other = Transcript.__new__(Transcript)
+        other.hash_name, other._hash = self.hash_name, self._hash.copy()
+        return other
+
     def digest(self) -> bytes:
         return self._hash.copy().finalize()
 

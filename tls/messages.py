@@ -213,13 +213,14 @@ def parse_encrypted_extensions(message: HandshakeMessage, offered: Container[int
 class CertificateRequest(NamedTuple):
     """RFC 8446 §4.3.2."""
 
+    context: bytes
     signature_schemes: tuple[int, ...]
     authorities: tuple[bytes, ...]
 
     @classmethod
-    def parse(cls, message: HandshakeMessage) -> Self:
+    def parse(cls, message: HandshakeMessage, *, in_handshake: bool = True) -> Self:
         with message.reader() as reader:
-            if reader.vector(1):
+            if (context := reader.vector(1)) and in_handshake:
                 raise reader.error("context must be empty in the handshake")
             extensions = ext.parse_extensions(reader, None)
         if ext.SIGNATURE_ALGORITHMS not in extensions:
@@ -228,7 +229,11 @@ class CertificateRequest(NamedTuple):
             )
         schemes = ext.parse_signature_algorithms(extensions[ext.SIGNATURE_ALGORITHMS])
         authorities = extensions.get(ext.CERTIFICATE_AUTHORITIES)
-        return cls(schemes, () if authorities is None else ext.parse_certificate_authorities(authorities))
+        if (filters := extensions.get(ext.OID_FILTERS)) is not None:
+            ext.parse_oid_filters(filters)
+        return cls(
+            context, schemes, () if authorities is None else ext.parse_certificate_authorities(authorities)
+        )
 
 
 class CertificateMessage(NamedTuple):

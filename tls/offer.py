@@ -151,6 +151,8 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
         extensions.append((ext.STATUS_REQUEST, ext.status_request()))
     if config.request_sct:
         extensions.append((ext.SIGNED_CERTIFICATE_TIMESTAMP, b""))
+    if config.client_certificate is not None:
+        extensions.append((ext.POST_HANDSHAKE_AUTH, b""))
     offer = Offer(config, server_name, random, session_id, exchanges, extensions, b"")
     offer._finish(None, config.resumption is not None and _may_resume(config.resumption, config, server_name))
     return offer

@@ -73,6 +73,12 @@ class Output:
             self.sent.append(self.writer.seal(HANDSHAKE, encoded))
         self.trace_message(True, encoded[0], len(encoded))
 
+    def send_messages(self, *encoded: bytes) -> None:
+        """Send protected handshake messages of one flight side by side, in one record where they fit."""
+        self.sent.append(self.writer.seal(HANDSHAKE, b"".join(encoded)))
+        for each in encoded:
+            self.trace_message(True, each[0], len(each))
+
     def send_change_cipher_spec(self) -> None:
         """In compatibility mode, once, before anything protected or a second hello (RFC 8446 §D.4)."""
         if self._owes_change_cipher_spec:

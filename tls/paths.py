@@ -24,6 +24,7 @@ from .names import comparable_name, matching_name, parse_ip
 from .trust import TrustSource
 
 if TYPE_CHECKING:
+    from .crl import CrlStore
     from .name_constraints import Form, NameConstraints
 
 MAX_SENT = 10  # certificates looked at of those sent: real chains have two to four
@@ -55,17 +56,19 @@ def verify_chain(
     now: float,
     *,
     partial_chain: bool = False,
+    crls: CrlStore | None = None,
 ) -> VerifiedPath:
     """Check that the chain a server sent leads to a trusted certificate and is for this name.
 
     `now` is wall-clock time in seconds since 1970. With `partial_chain` any
     certificate in the store ends a path, as with curl; without it only a
-    self-signed one does, as with OpenSSL's own default. The names are checked
-    last. CertificateError says what does not hold.
+    self-signed one does, as with OpenSSL's own default. With `crls` each
+    certificate of the path needs one, and must not be on it. The names are
+    checked last. CertificateError says what does not hold.
     """
     if not chain:
         raise CertificateError("Certificate: the server sent none", Alert.DECODE_ERROR)
-    path = find_path(chain, trust, now, partial_chain=partial_chain)
+    path = find_path(chain, trust, now, partial_chain=partial_chain, crls=crls)
     if not isinstance(path, Break):
         if (name := matching_name(chain[0].names, server_name)) is not None:
             return VerifiedPath(path, name)
@@ -82,10 +85,15 @@ def verify_chain(
 
 
 def find_path(
-    chain: Sequence[Certificate], trust: TrustSource, now: float, *, partial_chain: bool = False
+    chain: Sequence[Certificate],
+    trust: TrustSource,
+    now: float,
+    *,
+    partial_chain: bool = False,
+    crls: CrlStore | None = None,
 ) -> tuple[Certificate, ...] | Break:
     """Find a path from `chain[0]` to a trust anchor, names aside; otherwise say where the best one breaks."""
-    search = _Search(chain[1:MAX_SENT], trust, now, partial_chain)
+    search = _Search(chain[1:MAX_SENT], trust, now, partial_chain, crls)
     leaf = chain[0]
     try:
         found = search.climb((leaf,), leaf in trust.find(leaf.subject_der))
@@ -103,12 +111,18 @@ class _OutOfStepsError(Exception):
 
 class _Search:
     def __init__(
-        self, sent: Sequence[Certificate], trust: TrustSource, now: float, partial_chain: bool
+        self,
+        sent: Sequence[Certificate],
+        trust: TrustSource,
+        now: float,
+        partial_chain: bool,
+        crls: CrlStore | None,
     ) -> None:
         self.sent = list(dict.fromkeys(sent))
         self.trust = trust
         self.now = now
         self.partial_chain = partial_chain
+        self.crls = crls
         self.broken: Break | None = None
         self._is_broken_at_anchor = False
         self._steps = 0
@@ -148,7 +162,13 @@ class _Search:
 
     def check(self, path: tuple[Certificate, ...]) -> Break | None:
         """Validate a path that ends at a trust anchor, in OpenSSL's order."""
-        checks = (_check_extensions, _check_strength, self._check_signatures, self._check_name_constraints)
+        checks = (
+            _check_extensions,
+            _check_strength,
+            self._check_revocation,
+            self._check_signatures,
+            self._check_name_constraints,
+        )
         for check in checks:
             if broken := check(path):
                 return broken
@@ -175,6 +195,12 @@ class _Search:
 
     def _note_dead_end(self, text: str, path: tuple[Certificate, ...]) -> None:
         self._note(Break(text, Alert.UNKNOWN_CA, len(path) - 1, path))
+
+    def _check_revocation(self, path: tuple[Certificate, ...]) -> Break | None:
+        """RFC 5280 §6.3, if lists were given at all."""
+        if self.crls is None or (found := self.crls.check(path, self.now)) is None:
+            return None
+        return Break(*found, path)
 
     def _check_signatures(self, path: tuple[Certificate, ...]) -> Break | None:
         """Signatures and times from the anchor down; the anchor's own signature proves nothing."""

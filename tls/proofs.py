@@ -24,6 +24,7 @@ class PskAccepted(NamedTuple):
 
     peer: CertificateMessage
     path: VerifiedPath | None
+    scheme: int | None
 
 
 class FinishedVerified(NamedTuple):

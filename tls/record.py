@@ -41,19 +41,19 @@ class Record(NamedTuple):
 class Protection:
     """One direction under one traffic secret: AEAD, nonces, and the way to the next secret."""
 
-    __slots__ = ("_secret", "aead", "iv", "sequence", "suite")
+    __slots__ = ("aead", "iv", "secret", "sequence", "suite")
 
     def __init__(self, suite: CipherSuite, secret: bytes) -> None:
         keys = traffic_keys(suite.hash_name, secret, suite.key_size)
         self.suite = suite
-        self._secret = secret
+        self.secret = secret
         self.aead: Aead = suite.new_aead(keys.key)
         self.iv = int.from_bytes(keys.iv, "big")
         self.sequence = 0
 
     def updated(self) -> Protection:
         """After a KeyUpdate (RFC 8446 §7.2)."""
-        return Protection(self.suite, next_traffic_secret(self.suite.hash_name, self._secret))
+        return Protection(self.suite, next_traffic_secret(self.suite.hash_name, self.secret))
 
 
 class RecordReader:

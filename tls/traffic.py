@@ -1,4 +1,4 @@
-"""After the handshake: tickets, key updates, exporters (RFC 8446 §4.6, §7.5).
+"""After the handshake: tickets, key updates, requests for a certificate, exporters (RFC 8446 §4.6, §7.5).
 
 Of the secrets only those are kept that still make others (RFC 8446 §7.1):
 what was agreed with, and the secrets of the handshake, are let go.
@@ -17,6 +17,7 @@ from .key_schedule import exported_keying_material, resumption_secret
 from .messages import HandshakeMessage, NewSessionTicket, unexpected
 
 if TYPE_CHECKING:
+    from .client_auth import PostHandshakeAuth
     from .crypto import CipherSuite
     from .output import Output
     from .proofs import FinishedVerified
@@ -34,6 +35,7 @@ class ExpectTraffic(NamedTuple):
     alpn: bytes | None
     exporter_secret: bytes
     resumption_master_secret: bytes
+    authentication: PostHandshakeAuth | None = None  # None: not offered
     tickets: int = 0
     key_updates: int = 0  # since the last application data
 
@@ -49,6 +51,10 @@ class ExpectTraffic(NamedTuple):
         if message.kind == messages.KEY_UPDATE:
             self._update_keys(message, output)
             return self._replace(key_updates=self.key_updates + 1)
+        if message.kind == messages.CERTIFICATE_REQUEST and self.authentication is not None:
+            return self._replace(
+                authentication=self.authentication.answered(message, self.suite.hash_name, output)
+            )
         raise unexpected(message.kind, "NewSessionTicket or KeyUpdate")
 
     def after_application_data(self) -> ExpectTraffic:
@@ -82,6 +88,7 @@ class ExpectTraffic(NamedTuple):
                     ocsp_response=proof.peer.ocsp_response,
                     sct_list=proof.peer.sct_list,
                     was_verified=proof.path is not None,
+                    signature_scheme=proof.scheme,
                 )
             )
         )

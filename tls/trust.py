@@ -111,6 +111,14 @@ class TrustStore:
         self._by_subject.setdefault(subject_of(der), {}).setdefault(der)
         self._canonical = None
 
+    def add_store(self, other: TrustStore) -> None:
+        """Take all that another store has."""
+        for subject, certificates in other._by_subject.items():
+            self._by_subject.setdefault(subject, {}).update(certificates)
+        self._directories += other._directories
+        self._canonical = None
+        self.description += f" and {other.description}"
+
     def add_directory(self, path: str) -> None:
         """Take a directory, hashed as by `openssl rehash` or with plain files."""
         directory = HashedDirectory(path)

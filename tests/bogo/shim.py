@@ -86,8 +86,9 @@ VALUES = {
     "-expect-peer-cert-file",
     "-max-cert-list",
     "-resumption-delay",
+    "-expect-client-ca-list",
 }
-LISTS = {"-curves", "-verify-prefs", "-signing-prefs"}
+LISTS = {"-curves", "-verify-prefs", "-signing-prefs", "-expect-peer-verify-pref"}
 
 
 class Unimplemented(Exception):
@@ -146,6 +147,8 @@ def check_values(flags: Flags) -> None:
     if flags.number("-max-version", TLS13) < TLS13 or flags.number("-min-version", TLS13) > TLS13:
         raise Unimplemented("another version than TLS 1.3")
     if any(group not in tls_config.GROUP_NAMES for group in flags.lists.get("-curves", [])):
+        raise Unimplemented("a group that is not there")
+    if flags.number("-expect-curve-id", tls_config.X25519) not in tls_config.GROUP_NAMES:
         raise Unimplemented("a group that is not there")
 
 
@@ -329,9 +332,22 @@ class Connection:
         ):
             if flag in flags and base64.b64decode(flags.values[flag]) != found:
                 raise Unexpected(f"{flag}: {found!r}")
+        self.check_request(completed)
         if "-expect-peer-cert-file" in flags:
             if completed.peer_chain != pem_chain(flags.values["-expect-peer-cert-file"]):
                 raise Unexpected("another chain of the peer")
+
+    def check_request(self, completed: HandshakeCompleted) -> None:
+        """What the server wanted to know of us."""
+        request, flags = completed.certificate_request, self.flags
+        if "-expect-client-ca-list" in flags:
+            names = flags.values["-expect-client-ca-list"]
+            wanted = [] if names == "<EMPTY>" else names.split(",")
+            if request is None or [name.hex() for name in request.authorities] != wanted:
+                raise Unexpected("other authorities in the CertificateRequest")
+        if schemes := flags.lists.get("-expect-peer-verify-pref"):
+            if request is None or list(request.signature_schemes) != schemes:
+                raise Unexpected("other schemes in the CertificateRequest")
 
     def check_verify_result(self, completed: HandshakeCompleted) -> None:
         was_verified = completed.verified_path is not None

@@ -156,3 +156,47 @@ def corrupt(issued: Issued) -> Issued:
     pem = serialization.Encoding.PEM
     other.pem = x509.load_der_x509_certificate(other.der).public_bytes(pem)
     return other
+
+
+def crl(
+    by: Issued,
+    *revoked: Issued,
+    updated: int = NOW - DAY,
+    until: int = NOW + DAY,
+    reason: x509.ReasonFlags | None = None,
+    extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    key: Any = None,
+) -> bytes:
+    """A list of revoked certificates as PEM; `key` signs in the place of the issuer's."""
+
+    def at(second: int) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(second, datetime.UTC)
+
+    builder = x509.CertificateRevocationListBuilder().issuer_name(by.x509.subject)
+    builder = builder.last_update(at(updated)).next_update(at(until))
+    for each in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(each.x509.serial_number)
+        entry = entry.revocation_date(at(NOW - DAY))
+        if reason is not None:
+            entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
+    for extension, is_critical in extra:
+        builder = builder.add_extension(extension, is_critical)
+    key = key or by.key
+    is_eddsa = isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
+    signed = builder.sign(key, None if is_eddsa else hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM)
+
+
+def issuing_point(**fields: Any) -> tuple[x509.ExtensionType, bool]:
+    """issuingDistributionPoint, critical; what is not given is not there."""
+    parts: dict[str, Any] = {
+        "full_name": None,
+        "relative_name": None,
+        "only_contains_user_certs": False,
+        "only_contains_ca_certs": False,
+        "only_some_reasons": None,
+        "indirect_crl": False,
+        "only_contains_attribute_certs": False,
+    }
+    return x509.IssuingDistributionPoint(**(parts | fields)), True

@@ -102,6 +102,16 @@ class ScriptedTlsServer:
         self.heard += found
         return found
 
+    def read_messages(self) -> list[bytes]:
+        """Take the handshake messages the client has sent, however many share a record."""
+        octets = b"".join(body for kind, body in self.read_records() if kind == 22)
+        found = []
+        while octets:
+            size = 4 + int.from_bytes(octets[1:4], "big")
+            found.append(octets[:size])
+            octets = octets[size:]
+        return found
+
     def last_alert(self) -> int | None:
         """The code of the last alert the client sent, however protected."""
         alerts = [body[1] for kind, body in self.read_records() if kind == 21]

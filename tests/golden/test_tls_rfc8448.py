@@ -9,9 +9,9 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.golden.rfc8448 import CompatibilityMode, HelloRetryRequest, Simple1Rtt
+from tests.golden.rfc8448 import ClientAuthentication, CompatibilityMode, HelloRetryRequest, Simple1Rtt
 from tls.client import TlsClient
-from tls.config import SECP256R1, SECP384R1, X25519, TlsConfig
+from tls.config import SECP256R1, SECP384R1, X25519, ClientCertificate, TlsConfig
 from tls.crypto import NistExchange, X25519Exchange
 from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, TicketReceived
 from tls.offer import Offer
@@ -34,7 +34,18 @@ class GivenOffer(Offer):
         return self.second
 
 
-def given(hello: bytes, *exchanges) -> GivenOffer:
+class GivenSigner:
+    """Has the RFC's signature, for what the RFC says was signed."""
+
+    schemes = (0x0804,)
+
+    def sign(self, scheme, content):
+        assert (scheme, content[-32:]) == (0x0804, ClientAuthentication.signed_digest)
+        assert content[:-32] == b" " * 64 + b"TLS 1.3, client CertificateVerify\0"
+        return ClientAuthentication.client_signature
+
+
+def given(hello: bytes, *exchanges, config: TlsConfig = CONFIG) -> GivenOffer:
     """Read the ClientHello far enough to know what it offers."""
     size = hello[38]
     session_id, rest = hello[39 : 39 + size], hello[39 + size :]
@@ -44,7 +55,7 @@ def given(hello: bytes, *exchanges) -> GivenOffer:
         length = int.from_bytes(octets[2:4], "big")
         extensions.append((int.from_bytes(octets[:2], "big"), octets[4 : 4 + length]))
         octets = octets[4 + length :]
-    return GivenOffer(CONFIG, "server", hello[6:38], session_id, exchanges, extensions, hello)
+    return GivenOffer(config, "server", hello[6:38], session_id, exchanges, extensions, hello)
 
 
 def sent(client: TlsClient) -> bytes:
@@ -103,6 +114,24 @@ def test_hello_retry_request():
     (completed,) = events(client)
     assert isinstance(completed, HandshakeCompleted)
     assert (completed.group, completed.was_retried) == (SECP256R1, True)
+    client.close()
+    assert sent(client) == trace.client_close
+    client.receive_data(trace.server_close)
+    assert events(client) == [CloseNotifyReceived()]
+
+
+def test_client_authentication():
+    trace = ClientAuthentication
+    mine = ClientCertificate((trace.client_certificate,), GivenSigner())
+    config = CONFIG._replace(client_certificate=mine)
+    offer = given(trace.client_hello, X25519Exchange(trace.private_key), config=config)
+    client = TlsClient(config, "server", offer)
+    sent(client)
+    client.receive_data(trace.from_server)
+    assert sent(client) == trace.client_flight
+    (completed,) = events(client)
+    assert isinstance(completed, HandshakeCompleted)
+    assert (completed.signature_scheme, completed.sent_client_certificate) == (0x0403, True)
     client.close()
     assert sent(client) == trace.client_close
     client.receive_data(trace.server_close)

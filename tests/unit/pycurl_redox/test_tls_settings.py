@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from pycurl_redox import errors
+from pycurl_redox.config import OperationConfig
 from pycurl_redox.message import Observer
-from pycurl_redox.tls_options import TlsOptions
-from pycurl_redox.tls_settings import KeyLog, TlsSettings
-from tests.fakes.scripted_tls_server import CLIENT_CONFIG, ScriptedTlsServer
+from pycurl_redox.tls_options import TlsOptions, proxy_options
+from pycurl_redox.tls_settings import KeyLog, TlsSettings, handshake_failed, is_pinned, pin_of, translated
+from tests.fakes import pki
+from tests.fakes.scripted_tls_server import CLIENT_CONFIG, ScriptedTlsServer, connected
 from tls.certificates import Certificate
 from tls.client import TlsClient
+from tls.errors import AlertReceivedError
 from tls.events import HandshakeCompleted
+from tls.paths import Break, find_path
 
 
 def settings(**fields: object) -> TlsSettings:
@@ -27,9 +31,91 @@ def test_what_forbids_the_only_version_there_is_is_refused_with_curls_code(versi
     assert caught.value.exit_code == 35
 
 
+def test_versions_that_exclude_each_other_are_refused_as_curl_does() -> None:
+    for least, most in (("1.3", "1.2"), ("1.2", "1.1")):
+        with pytest.raises(errors.TlsFailedError, match="CURL_SSLVERSION_MAX incompatible with"):
+            settings(tls_min=least, tls_max=most).client("a.test", Observer())
+
+
 @pytest.mark.parametrize("fields", [{}, {"tls_min": "1.2"}, {"tls_min": "1.3"}, {"tls_max": "1.3"}])
 def test_what_allows_it_is_fine(fields: dict[str, object]) -> None:
     assert settings(**fields).client("a.test", Observer()).data_to_send()
+
+
+def test_names_go_into_the_client_hello() -> None:
+    fields = {"tls13_ciphers": "TLS_AES_128_GCM_SHA256", "curves": "P-384", "sigalgs": "ed25519"}
+    server = ScriptedTlsServer(settings(**fields).client("a.test", Observer()))
+    server.read_client_hello()
+    suites_at = 39 + server.hello[38]
+    assert server.hello[suites_at : suites_at + 4] == b"\x00\x02\x13\x01"
+    assert server.extensions[10] == b"\x00\x02\x00\x18" and server.client_share(0x18) is not None
+    assert server.extensions[13] == b"\x00\x02\x08\x07"
+
+
+def test_each_fault_of_a_list_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    for fields, code in (
+        ({"ciphers": "FOO"}, 59),
+        ({"tls13_ciphers": "FOO"}, 59),
+        ({"curves": "FOO"}, 59),
+        ({"sigalgs": "FOO"}, 59),
+        ({"cert": str(tmp_path / "none")}, 58),
+        ({"crlfile": str(tmp_path / "none")}, 82),
+    ):
+        with pytest.raises(errors.FetchError) as caught:
+            settings(**fields).client("a.test", Observer())
+        assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        (116, "certificate_required: the server wants a client certificate (-E FILE)"),
+        (48, "unknown_ca: the server does not accept our client certificate (-E FILE)"),
+        (49, "access_denied: the server does not accept our client certificate (-E FILE)"),
+        (80, "internal_error"),
+    ],
+)
+def test_an_alert_about_our_certificate_names_the_option(code: int, hint: str) -> None:
+    server = connected()
+    server.deliver(server.protect(21, bytes([2, code])))
+    with pytest.raises(AlertReceivedError) as caught:
+        server.events()
+    assert str(translated(caught.value)).endswith(hint)
+    assert str(handshake_failed(caught.value, "a.test")).endswith(hint)
+
+
+def test_a_proxy_has_its_own_options_and_shares_some_files() -> None:
+    config = OperationConfig()
+    config.cert, config.passphrase, config.cacert, config.curves = "c", "p", "ca", "X25519"
+    config.capath, config.crlfile, config.pinnedpubkey = "dir", "crl", "pin"
+    shared = proxy_options(config)
+    assert (shared.capath, shared.crlfile) == ("dir", "crl")
+    assert (shared.cert, shared.passphrase, shared.cacert, shared.curves, shared.pinnedpubkey) == (None,) * 5
+    config.proxy_cert, config.proxy_pass, config.proxy_crlfile, config.proxy_capath = "c2", "p2", "crl2", "d2"
+    own = proxy_options(config)
+    assert (own.cert, own.passphrase, own.crlfile, own.capath) == ("c2", "p2", "crl2", "d2")
+
+
+def test_a_pin_is_compared_to_the_letter(tmp_path: Path) -> None:
+    key = b"\x30\x03\x02\x01\x05"
+    pin, pem = pin_of(key), b"-----BEGIN PUBLIC KEY-----\nMAMCAQU=\n-----END PUBLIC KEY-----\n"
+    for good in (pin, f"sha256//AAAA;{pin}", f"{pin};sha256//AAAA"):
+        assert is_pinned(good, key)
+    for bad in (f"{pin} ", f" {pin}", pin.upper(), f"sha256//AAAA;{pin[8:]}", pin.rstrip("="), ""):
+        assert not is_pinned(bad, key)
+    file = tmp_path / "key"
+    for content, good in (
+        (key, True),
+        (pem, True),
+        (b"text\n" + pem, True),
+        (b"text" + pem, False),
+        (key + b"\0", False),
+        (pem.replace(b"MAMC", b"MAMB"), False),
+        (b"", False),
+        (pem[:40], False),
+    ):
+        file.write_bytes(content)
+        assert is_pinned(str(file), key) is good
 
 
 def test_a_key_log_that_cannot_be_written_costs_no_connection(tmp_path: Path) -> None:
@@ -54,3 +140,15 @@ def test_without_verification_a_missing_trust_store_is_no_error(tmp_path: Path) 
     chosen = settings(cacert=str(tmp_path / "none"))
     chosen._note_certificate("server.test", done, leaf, Notes())
     assert notes[-1].startswith(" SSL certificate verify result: self-signed certificate (18)")
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_systems_store_is_asked_beside_the_file_only_when_told_to(tmp_path: Path, native: bool) -> None:
+    ours, systems = pki.ca("Ours"), pki.ca("The system's")
+    leaf = pki.leaf(systems)
+    (tmp_path / "ours").write_bytes(ours.pem)
+    (tmp_path / "system").write_bytes(systems.pem)
+    options = TlsOptions(cacert=str(tmp_path / "ours"), ca_native=native)
+    store = TlsSettings(options, {"SSL_CERT_FILE": str(tmp_path / "system")})._open_trust()
+    found = find_path([leaf.certificate], store, pki.NOW)
+    assert isinstance(found, Break) is not native

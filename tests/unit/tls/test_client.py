@@ -7,8 +7,7 @@ import pytest
 from tests.fakes.scripted_tls_server import CLIENT_CONFIG, ScriptedTlsServer, connected, message, u, vec
 from tls.alerts import Alert
 from tls.client import TlsClient
-from tls.config import ClientCertificate, ResumptionOffer, TlsLimits
-from tls.crypto import load_signer
+from tls.config import ResumptionOffer, TlsLimits
 from tls.errors import AlertReceivedError, PeerMisbehavedError, TruncatedError, UsageError
 from tls.events import (
     ApplicationData,
@@ -266,33 +265,6 @@ def test_a_ticket_past_its_lifetime_is_not_offered():
     second = ScriptedTlsServer(TlsClient(config, "server.test"))
     second.read_client_hello()
     assert 41 not in second.extensions
-
-
-def test_a_client_certificate_is_sent_when_asked_for():
-    from cryptography.hazmat.primitives import serialization
-
-    from tests.fakes.scripted_tls_server import make_identity
-
-    key, der = make_identity()
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    config = CLIENT_CONFIG._replace(client_certificate=ClientCertificate((der,), load_signer(pem)))
-    server = ScriptedTlsServer(TlsClient(config, "server.test"))
-    server.deliver(server.flight(request=True))
-    (event,) = server.events()
-    assert event.sent_client_certificate
-    kinds = [body[0] for kind, body in server.read_records() if kind == 22]
-    assert kinds == [11, 15, 20]
-
-
-def test_without_a_client_certificate_an_empty_one_is_sent():
-    server = ScriptedTlsServer(TlsClient(CLIENT_CONFIG, "server.test"))
-    server.deliver(server.flight(request=True))
-    (event,) = server.events()
-    assert not event.sent_client_certificate
-    messages = [body for kind, body in server.read_records() if kind == 22]
-    assert messages[0] == message(11, b"\0\0\0\0")
 
 
 def test_both_sides_export_the_same_keying_material():

@@ -12,7 +12,7 @@ from tls.alerts import Alert
 from tls.client import TlsClient
 from tls.config import SECP256R1, SECP384R1, SECP521R1, X25519, X25519MLKEM768, TlsConfig
 from tls.crypto import hkdf_expand, load_signer, new_key_exchanges, schemes_of, verify_signature
-from tls.errors import PeerMisbehavedError, UsageError
+from tls.errors import PassPhraseError, PeerMisbehavedError, UsageError
 
 CURVES = {SECP256R1: ec.SECP256R1(), SECP384R1: ec.SECP384R1(), SECP521R1: ec.SECP521R1()}
 UNCOMPRESSED = (serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
@@ -178,3 +178,46 @@ def test_hkdf_expand_gives_the_octets_of_its_rfc():
 def test_a_config_that_cannot_work_is_refused_at_once(config):
     with pytest.raises(UsageError, match="TlsConfig"):
         TlsClient(config, "server.test")
+
+
+def short_p256_key(octets: int) -> bytes:
+    """PKCS #8 of a key that begins with a zero, in so many octets, as PEM."""
+    from base64 import encodebytes
+
+    scalar = (1 << 240) + 5
+    inner = b"\x02\x01\x01\x04" + bytes([octets]) + scalar.to_bytes(octets, "big")
+    algorithm = bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")
+    body = (
+        b"\x02\x01\0" + algorithm + b"\x04" + bytes([len(inner) + 2]) + b"\x30" + bytes([len(inner)]) + inner
+    )
+    text = encodebytes(b"\x30" + bytes([len(body)]) + body)
+    return b"-----BEGIN PRIVATE KEY-----\n" + text + b"-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("octets", [32, 31])
+def test_a_key_without_its_leading_zeros_is_the_same_key(octets):
+    public = ec.derive_private_key((1 << 240) + 5, ec.SECP256R1()).public_key()
+    assert load_signer(short_p256_key(octets)).is_key_of(public)
+
+
+def test_a_key_that_is_locked_wants_its_own_pass_phrase():
+    key = ec.generate_private_key(ec.SECP256R1())
+    for form in (serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL):
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, form, serialization.BestAvailableEncryption(b"right")
+        )
+        assert load_signer(pem, b"right").schemes == (0x0403,)
+        for wrong in (None, b"", b"wrong"):
+            with pytest.raises(PassPhraseError) as caught:
+                load_signer(pem, wrong)
+            assert "wrong" not in str(caught.value).replace("pass phrase is wrong", "")
+
+
+def test_a_key_that_tls_does_not_sign_with_is_refused_by_name():
+    from cryptography.hazmat.primitives.asymmetric import x25519
+
+    pem = x25519.X25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(UsageError, match="TLS does not sign with: X25519PrivateKey"):
+        load_signer(pem)

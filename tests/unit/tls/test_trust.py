@@ -89,3 +89,18 @@ def test_what_the_system_trusts_can_all_be_read() -> None:
     for der in pem_certificates(pem):
         assert store.find(subject_of(der))
     assert len(store) > 50 and store.skipped == 0
+
+
+def test_a_store_takes_all_of_another(tmp_path: Path) -> None:
+    one, other, both, hashed = ca("One"), ca("Other"), ca("Both"), ca("Hashed")
+    (tmp_path / f"{subject_hash(hashed.certificate.subject_der)}.0").write_bytes(hashed.pem)
+    store, more = (
+        TrustStore.from_pem(one.pem + both.pem, "mine"),
+        TrustStore.from_pem(other.pem + both.pem, "theirs"),
+    )
+    more.add_directory(str(tmp_path))
+    store.add_store(more)
+    for root in (one, other, both, hashed):
+        assert store.find(root.certificate.subject_der) == [root.certificate]
+    assert (len(store), store.description) == (3, f"mine and theirs and {tmp_path}")
+    assert store.find_alike(name("OTHER").public_bytes()) == [other.certificate]
