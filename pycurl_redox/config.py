@@ -219,7 +219,8 @@ class OperationConfig:
     remote_time = False
     output_dir: str | None = None
     create_dirs = False
-    create_file_mode = 0o644
+    create_file_mode: int | None = None
+    """Of files that an upload to file:// makes; outputs follow the umask alone, as curl's do."""
     clobber: bool | None = None
     """True and False of --clobber and --no-clobber; None: only a name out of a header is not written over."""
     remove_on_error = False

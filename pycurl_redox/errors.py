@@ -18,6 +18,7 @@ FetchError
 ├── RangeError              33
 ├── TlsFailedError          35
 ├── ResumeError             36
+├── FileUrlError            37   a file:// URL that cannot be read
 ├── AbortedError            42
 ├── InterfaceError          45
 ├── TooManyRedirectsError   47
@@ -184,6 +185,13 @@ class ResumeError(FetchError):
 
     exit_code = 36
     default_text = "Couldn't resume download"
+
+
+class FileUrlError(FetchError):
+    """The file of a `file://` URL cannot be opened."""
+
+    exit_code = 37
+    default_text = "Couldn't read a file:// file"
 
 
 class AbortedError(FetchError):

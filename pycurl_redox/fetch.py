@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
     from pycurl_redox.config import OperationConfig
     from pycurl_redox.dial import NetworkLike
+    from pycurl_redox.file_url import FileTransfer
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.url import Url
@@ -99,7 +100,7 @@ class Fetcher:
             self._tls = self._make_tls()
         return self._tls
 
-    async def fetch(self, transfer: Transfer) -> Incoming:
+    async def fetch(self, transfer: Transfer) -> Incoming | FileTransfer:
         """Return the final response, its body still to be read; FetchError with curl's exit code."""
         return await Session(self, transfer).run()
 
@@ -133,7 +134,7 @@ class Session:
             rate=config.limit_rate,
         )
 
-    async def run(self) -> Incoming:
+    async def run(self) -> Incoming | FileTransfer:
         result = self.transfer.result
         result.began = self.began
         for text in self.fetcher.routing.load_resolve():
@@ -141,6 +142,10 @@ class Session:
         if self.transfer.body is not None:
             result.to_upload = self.transfer.body.length
         while True:
+            if self.transfer.url.scheme == "file":
+                from pycurl_redox.file_url import FileTransfer
+
+                return FileTransfer(self)
             connection, response = await self._hop()
             try:
                 if not await self._goes_on(connection, response):

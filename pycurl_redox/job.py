@@ -14,16 +14,18 @@ from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
-from pycurl_redox.url import Url, add_upload_name, append_query, parse_url, remote_name
+from pycurl_redox.url import NO_URL, Url, add_upload_name, append_query, parse_url, remote_name
 from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
+    from pycurl_redox.file_url import FileTransfer
     from pycurl_redox.incoming import Incoming
     from pycurl_redox.message import Body, Head
     from pycurl_redox.reporter import ProgressLine
+    from pycurl_redox.transfer import Result
 
 HTTP_PROBLEM = ": HTTP error"
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
@@ -60,6 +62,7 @@ class Job:
         self.output = Output(None)
         self._etag_file: BinaryIO | None = None
         self.retries_left = self.config.retry
+        self.refused: Transfer | None = None
 
     def run(self) -> int:
         """Do the transfer; errors are reported here, the exit code says what they were."""
@@ -72,6 +75,8 @@ class Job:
             raise
         except errors.FetchError as error:
             self.command.complain(error)
+            if self.refused is not None and self.config.write_out:
+                self.command.write_out(self, self.refused)
             return error.exit_code
         exit_code = 0
         try:
@@ -95,14 +100,11 @@ class Job:
             self.url_text = add_upload_name(self.url_text, self._upload)
         if config.query:
             self.url_text = append_query(self.url_text, config.query)
-        url = parse_url(
-            self.url_text,
-            default_scheme=config.proto_default,
-            path_as_is=config.path_as_is,
-            allow_user=not config.disallow_username_in_url,
-        )
-        if config.proto is not None and url.scheme not in config.proto:
-            raise errors.protocol_not_supported(url.scheme)
+        try:
+            url = self._url()
+        except errors.FetchError as error:
+            self._tell_refused(method, error)
+            raise
         self.output = self._choose_output(url)
         body, content_type = self._body(method)
         self._dump = self._open_dump()
@@ -126,6 +128,25 @@ class Job:
             reporter.style = lambda line: styled(line, transfer.url)
         transfer.result.referer = config.referer
         return transfer
+
+    def _url(self) -> Url:
+        config = self.config
+        url = parse_url(
+            self.url_text,
+            default_scheme=config.proto_default,
+            path_as_is=config.path_as_is,
+            allow_user=not config.disallow_username_in_url,
+            allow_file=True,
+        )
+        if config.proto is not None and url.scheme not in config.proto:
+            raise errors.protocol_not_supported(url.scheme)
+        return url
+
+    def _tell_refused(self, method: str, error: errors.FetchError) -> None:
+        """-w speaks of a URL that cannot be used, too; it comes after the error."""
+        self.refused = Transfer(self.config, NO_URL, method)
+        result = self.refused.result
+        result.url_text, result.exit_code, result.error = self.url_text, error.exit_code, str(error)
 
     def _extra_headers(self) -> list[str]:
         """What --json and --etag-compare add to -H."""
@@ -183,9 +204,7 @@ class Job:
             return Output(None)
         if config.output_dir:
             path = os.path.join(config.output_dir, path)
-        output = Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
-        output.mode = config.create_file_mode
-        return output
+        return Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
 
     def _body(self, method: str) -> tuple[Body | None, str | None]:
         config = self.config
@@ -232,6 +251,8 @@ class Job:
             at = os.path.getsize(path) if path and os.path.isfile(path) and self._upload is None else 0
         transfer.resume_from = at
         self.output.appends = True
+        if at and self.output.path is not None and self._upload is None:
+            self.output.open()
 
     # ---- the transfer
 
@@ -255,7 +276,8 @@ class Job:
             return await self._transfer(transfer)
         reporter = self.reporter
         reporter.progress = line
-        line.draw(transfer.result)
+        if transfer.url.scheme != "file":  # which may turn out to be none
+            line.draw(transfer.result)
         task = self.setup.fetcher.network.spawn(line.run(transfer.result))
         try:
             return await self._transfer(transfer)
@@ -316,10 +338,14 @@ class Job:
             return errors.http_returned(transfer.result.status)
         return None
 
-    async def _receive(self, incoming: Incoming) -> None:
+    async def _receive(self, incoming: Incoming | FileTransfer) -> None:
         write = self.output.write
-        while len(chunk := await incoming.read()):
-            write(chunk)
+        try:
+            while len(chunk := await incoming.read()):
+                write(chunk)
+        except errors.WriteFailedError as error:
+            self.reporter.note(str(error))
+            raise
         if self.output.path is not None and not incoming.is_unmet:
             self.output.open()
 
@@ -392,21 +418,23 @@ class Job:
                 self.output.close()
                 self.output.remove()
         elif self.config.remote_time:
-            self._set_remote_time(result.header(b"last-modified"))
+            self._set_remote_time(result)
         if self.config.cookie_jar is not None:
             command.save_cookies(self.config.cookie_jar)
         if self.config.write_out:
             command.write_out(self, transfer)
         return result.exit_code
 
-    def _set_remote_time(self, last_modified: bytes | None) -> None:
+    def _set_remote_time(self, result: Result) -> None:
         """Give the file the time that its original has."""
         path = self.output.path
-        if last_modified is None or path is None or not os.path.isfile(path):
+        if path is None or not os.path.isfile(path):
             return
-        from pycurl_redox.dates import parse_date
+        modified, last_modified = result.file_modified, result.header(b"last-modified")
+        if modified is None and last_modified is not None:
+            from pycurl_redox.dates import parse_date
 
-        modified = parse_date(last_modified.decode("latin-1"))
+            modified = parse_date(last_modified.decode("latin-1"))
         if modified is None:
             return
         self.output.close()  # what is still to be written would change it again

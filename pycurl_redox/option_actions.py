@@ -11,7 +11,9 @@ from pycurl_redox.options import ActionRequested, OptionError, Parser, integer, 
 Action = Callable[[Parser, str | None, bool], None]
 
 _BADLY_USED = "is badly used here"
-PROTOCOLS = ("http", "https")
+PROTOCOLS = ("file", "http", "https")
+REDIR_PROTOCOLS = ("http", "https")
+"""Where redirects lead without --proto-redir: what a server says must not read files."""
 
 
 # Places of URLs, outputs and uploads: each option goes to the first node that has none of its kind yet.
@@ -311,16 +313,16 @@ def _location_trusted(parser: Parser, value: str | None, toggle: bool) -> None:
 
 
 def _proto(parser: Parser, value: str | None, toggle: bool) -> None:
-    parser.operation.proto = _protocol_set(parser, value or "")
+    parser.operation.proto = _protocol_set(parser, value or "", PROTOCOLS)
 
 
 def _proto_redir(parser: Parser, value: str | None, toggle: bool) -> None:
-    parser.operation.proto_redir = _protocol_set(parser, value or "")
+    parser.operation.proto_redir = _protocol_set(parser, value or "", REDIR_PROTOCOLS)
 
 
-def _protocol_set(parser: Parser, text: str) -> frozenset[str]:
-    """Read `+a,-b,=c`: add, take away, set; a name without a sign is added to what is spoken here."""
-    allowed = set(PROTOCOLS)
+def _protocol_set(parser: Parser, text: str, default: tuple[str, ...]) -> frozenset[str]:
+    """Read `+a,-b,=c`: add, take away, set; a name without a sign is added to the default."""
+    allowed = set(default)
     for token in text.split(","):
         if not token:
             continue

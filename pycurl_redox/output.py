@@ -20,7 +20,6 @@ class Output:
         self.path = path
         self.clobber = clobber
         self.create_dirs = create_dirs
-        self.mode = 0o644
         self.appends = False
         self.name_is_from_header = False
         self.written = 0
@@ -87,7 +86,7 @@ class Output:
         first = self.path
         for number in range(MAX_NAMES):
             try:
-                return os.open(self.path, flags, self.mode)
+                return os.open(self.path, flags, 0o666)
             except FileExistsError:
                 if self.name_is_from_header:
                     break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
+from pycurl_redox.errors import WriteFailedError
 from pycurl_redox.message import Head, Observer
 from pycurl_redox.stream import Buffer
 from tcpip.scheduler import sleep_until
@@ -36,6 +37,11 @@ class Reporter(Observer):
     def note(self, text: str) -> None:
         if self._tracer is not None:
             self._tracer.write("info", text.encode("utf-8", "surrogateescape"))
+
+    def transfer_began(self) -> None:
+        """A file is open: only now does the meter begin."""
+        if self.progress is not None and self.result is not None:
+            self.progress.draw(self.result)
 
     def transfer_ended(self) -> None:
         """The last line of the meter stands before what is said of the connection."""
@@ -79,10 +85,18 @@ class Reporter(Observer):
             self.result.header_octets += len(line)
         if self.is_tunnel and self._config.suppress_connect_headers:
             return
+        self.file_header(line)
+
+    def file_header(self, line: bytes) -> None:
+        """Show a line; by itself it is one that no server has sent, which is neither traced nor counted."""
         if self._dump is not None:
             self._dump.write(line)
         if self._config.include:
-            self._output.write(line if self.style is None else self.style(line))
+            try:
+                self._output.write(line if self.style is None else self.style(line))
+            except WriteFailedError as error:
+                error.args = ("Failed writing header",)
+                raise
 
 
 class Tracer:
@@ -136,6 +150,7 @@ class ProgressLine:
         from pycurl_redox import progress
 
         self._write = write
+        self._has_begun = False
         self._now = now
         self._meter: Meter | None = None
         self._bar: Bar | None = None
@@ -152,6 +167,7 @@ class ProgressLine:
 
     def draw(self, result: Result) -> None:
         """Draw what there is to draw now."""
+        self._has_begun = True
         drawer = self._bar or self._meter
         assert drawer is not None
         text = drawer.update(
@@ -171,6 +187,8 @@ class ProgressLine:
             "download_size": result.expected,
             "upload_size": result.to_upload,
         }
+        if not self._has_begun:
+            return
         if self._meter is not None:
             self._out(self._meter.finish(self._now(), **sizes))  # type: ignore[arg-type]
         elif self._bar is not None:

@@ -96,6 +96,11 @@ class Result:
         self.redirect_time = 0.0
         self.total = 0.0
         self.proxy_used = False
+        self.url_text: str | None = None
+        """What was given for a URL and is none."""
+        self.file_headers = 0
+        """Lines of the head that a file:// URL gets."""
+        self.file_modified: int | None = None
 
     @property
     def head(self) -> Head | None:
