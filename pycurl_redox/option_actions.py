@@ -448,6 +448,12 @@ def _config(parser: Parser, value: str | None, toggle: bool) -> None:
         raise OptionError("error encountered when reading a file", exit_code=26) from error
 
 
+def _variable(parser: Parser, value: str | None, toggle: bool) -> None:
+    from pycurl_redox.variables import set_variable
+
+    set_variable(parser, value or "")
+
+
 def _next(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.next_operation()
 
@@ -557,6 +563,7 @@ ACTIONS: dict[str, Action] = {
     "upload-file": _upload_file,
     "url": _url,
     "url-query": _url_query,
+    "variable": _variable,
     "verbose": _verbose,
     "version": _version,
     "write-out": _write_out,

@@ -311,7 +311,7 @@ LATER_OPTIONS: tuple[Row, ...] = (
     ("trace-config", "", "text", "-", "<string>", "Details to log in trace/verbose output", "verbose"),
     ("trace-ids", "", "bool", "-", "", "Transfer + connection identifiers in verbose output", "verbose"),
     ("upload-flags", "", "text", "-", "<flags>", "IMAP upload behavior", "curl output"),
-    ("variable", "", "text", "-", "<[%]name=text/@file>", "Set variable", "curl"),
+    ("variable", "", "text", "*", "<[%]name=text/@file>", "Set variable", "curl"),
     ("vlan-priority", "", "number", "-", "<priority>", "Set VLAN priority", "connection"),
 )
 # fmt: on

@@ -61,7 +61,7 @@ def read_command_line(
         from pycurl_redox.data import read_file as read_real_file
 
         read_file = read_real_file
-    parser = Parser(read_file)
+    parser = Parser(read_file, environment)
     try:
         action = _read(parser, arguments, environment)
     except UsageError as error:
@@ -94,8 +94,11 @@ def _read(parser: Parser, arguments: Sequence[str], environment: Mapping[str, st
 class Parser:
     """Fills the configs option by option; the last operation is the one being filled."""
 
-    def __init__(self, read_file: ReadFile) -> None:
+    def __init__(self, read_file: ReadFile, environment: Mapping[str, str]) -> None:
         self.read_file = read_file
+        self.environment = environment
+        self.variables: dict[str, bytes] = {}
+        """Of `--variable`, for the whole command."""
         self.config = GlobalConfig()
         self.operations = [OperationConfig()]
         self.messages: list[str] = []
@@ -184,7 +187,10 @@ class Parser:
         self._depth -= 1
 
     def _take_long(self, name: str, following: str | None) -> bool:
-        row, toggle = _find_long(name)
+        expands = name[:7].lower() == "expand-"
+        row, toggle = _find_long(name[7:] if expands else name)
+        if expands and following is not None:
+            following = self._expanded(row, following)
         if row[2] in _WITHOUT_ARGUMENT:
             self._apply(row, following or "", toggle, is_long=True, has_value=following is not None)
             return False
@@ -192,6 +198,13 @@ class Parser:
             raise OptionError("requires parameter")
         self._apply_value(row, following)
         return True
+
+    def _expanded(self, row: Row, value: str) -> str:
+        if row[2] in _WITHOUT_ARGUMENT:
+            raise OptionError("variable expansion failure")
+        from pycurl_redox.variables import expanded
+
+        return expanded(self, value)
 
     def _apply_value(self, row: Row, value: str) -> None:
         if row[2] == "file" and len(value) > 1 and value[0] == "-":
