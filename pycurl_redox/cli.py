@@ -61,7 +61,7 @@ def _run(arguments: Sequence[str], network_factory: NetworkFactory) -> int:
 
 
 def _answer(line: CommandLine) -> int:
-    """--help, --manual and --version."""
+    """--help, --manual, --version and --dump-ca-embed."""
     if line.action == "version":
         from pycurl_redox.version import version_text
 
@@ -70,7 +70,7 @@ def _answer(line: CommandLine) -> int:
         from pycurl_redox.help import help_text
 
         sys.stdout.write(help_text(line.config.help_category))
-    else:
+    elif line.action == "manual":
         sys.stdout.write("built-in manual was disabled at build-time\n")
     sys.stdout.flush()
     return 0

@@ -226,6 +226,9 @@ class OperationConfig:
     remove_on_error = False
     skip_existing = False
     xattr = False
+    crlf = False
+    use_ascii = False
+    """`-B`, which is --crlf where HTTP is spoken"""
     max_filesize = 0
     no_buffer = False
 

@@ -274,7 +274,7 @@ class Session:
         )
         head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
         times = self.times
-        number = self.fetcher.pool.next_number()
+        number = result.connection_number = self.fetcher.pool.next_number()
         try:
             connection = await connections.connect(
                 self.network,
@@ -379,6 +379,7 @@ class Session:
         result = self.transfer.result
         result.remote, result.local = connection.remote, connection.local
         result.tls = connection.tls
+        result.connection_number = connection.number
         result.proxy_used = connection.route.proxy is not None
 
     def drop(self, connection: Connection) -> None:

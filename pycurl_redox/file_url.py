@@ -153,7 +153,7 @@ class FileTransfer:
         if self._transfer.method != "HEAD":
             lines.append(b"\r\n")
         for line in lines:
-            self.result.file_headers += b":" in line
+            self.result.loose_headers += b":" in line
             self._session.observer.file_header(line)
 
     # ---- -T

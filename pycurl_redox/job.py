@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from pycurl_redox import errors
 from pycurl_redox.compose import FORM_URLENCODED
 from pycurl_redox.method import method_note, settle_method
-from pycurl_redox.output import FileNotOpenError, Output, open_deaf
+from pycurl_redox.output import Output, OutputRefusedError, open_deaf
 from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
@@ -106,7 +106,7 @@ class Job:
             self._tell_refused(method, error)
             raise
         self.output = self._choose_output(url)
-        body, content_type = self._body(method)
+        body, content_type = self._body(method, url)
         self._dump = self._open_dump()
         self.reporter = reporter = Reporter(config, self.output, self._dump, command.open_tracer(self.output))
         transfer = Transfer(
@@ -122,10 +122,9 @@ class Job:
         transfer.extra_headers = self._extra_headers()
         reporter.result = transfer.result
         reporter.on_head = self._see_head
-        if config.include and command.config.styled_output and self.output.is_terminal:
-            from pycurl_redox.styled import styled
-
-            reporter.style = lambda line: styled(line, transfer.url)
+        reporter.number = command.transfers_done
+        if config.include and self.output.is_terminal:
+            self._dress(reporter, transfer)
         transfer.result.referer = config.referer
         return transfer
 
@@ -147,6 +146,17 @@ class Job:
         self.refused = Transfer(self.config, NO_URL, method)
         result = self.refused.result
         result.url_text, result.exit_code, result.error = self.url_text, error.exit_code, str(error)
+
+    def _dress(self, reporter: Reporter, transfer: Transfer) -> None:
+        """Make heads fit for a terminal; bold only where that is wanted (https://no-color.org)."""
+        if self.command.config.styled_output and not self.command.environment.get("NO_COLOR"):
+            from pycurl_redox.styled import styled
+
+            reporter.style = lambda line: styled(line, transfer.url)
+        else:
+            from pycurl_redox.terminal import harmless
+
+            reporter.style = harmless
 
     def _extra_headers(self) -> list[str]:
         """What --json and --etag-compare add to -H."""
@@ -201,15 +211,20 @@ class Job:
 
             path = output_name(path, self._values)
         if path == "-" or path is None:
-            return Output(None)
+            output = Output(None)
+            output.takes_binary = path == "-"
+            return output
         if config.output_dir:
             path = os.path.join(config.output_dir, path)
         return Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
 
-    def _body(self, method: str) -> tuple[Body | None, str | None]:
+    def _body(self, method: str, url: Url) -> tuple[Body | None, str | None]:
         config = self.config
         if self._upload is not None:
-            return self._upload_body(self._upload), None
+            body = self._upload_body(self._upload)
+            if (config.crlf or config.use_ascii) and url.scheme != "file":
+                return self._with_crlf(self._upload, body), None
+            return body, None
         if config.form is not None:
             from pycurl_redox.multipart import build_form
 
@@ -221,7 +236,7 @@ class Job:
             return BytesBody(config.data), content_type
         return None, None
 
-    def _upload_body(self, path: str) -> Body:
+    def _upload_body(self, path: str) -> FileBody:
         if path in ("-", "."):
             return FileBody(sys.stdin.buffer, None)
         start = max(0, self.config.continue_at or 0)
@@ -231,6 +246,12 @@ class Job:
         except OSError:
             raise errors.UsageError(f"Can't open '{path}'!", 26) from None
         return FileBody(file, None if size is None else max(0, size - start), start)
+
+    def _with_crlf(self, path: str, body: FileBody) -> Body:
+        from pycurl_redox.upload import CrlfBody, count_line_ends
+
+        start = max(0, self.config.continue_at or 0)
+        return CrlfBody(body, None if body.length is None else count_line_ends(path, start))
 
     def _open_dump(self) -> BinaryIO | None:
         path = self.config.dump_header
@@ -258,6 +279,7 @@ class Job:
 
     async def _perform(self, transfer: Transfer) -> int:
         network = self.setup.fetcher.network
+        self.reporter.now = network.now
         began = network.now()
         delay = FIRST_RETRY_DELAY
         while True:
@@ -329,7 +351,7 @@ class Job:
                 await self._receive(incoming)
             finally:
                 incoming.close()
-        except FileNotOpenError as error:
+        except OutputRefusedError as error:
             self.command.warn(error.warning)
             return error
         except errors.FetchError as error:
@@ -417,13 +439,26 @@ class Job:
             if self.config.remove_on_error:
                 self.output.close()
                 self.output.remove()
-        elif self.config.remote_time:
-            self._set_remote_time(result)
+        else:
+            if self.config.xattr:
+                self._tell_origin(transfer)
+            if self.config.remote_time:
+                self._set_remote_time(result)
         if self.config.cookie_jar is not None:
             command.save_cookies(self.config.cookie_jar)
         if self.config.write_out:
             command.write_out(self, transfer)
         return result.exit_code
+
+    def _tell_origin(self, transfer: Transfer) -> None:
+        path = self.output.path
+        if path is None or not os.path.exists(path):
+            return
+        from pycurl_redox.xattr import tell_origin
+
+        url = transfer.first_url.text(with_login=False)
+        content_type = transfer.result.header(b"content-type")
+        tell_origin(path, url, transfer.result.referer, content_type, self.command.warn)
 
     def _set_remote_time(self, result: Result) -> None:
         """Give the file the time that its original has."""

@@ -429,6 +429,18 @@ def _trace_ascii(parser: Parser, value: str | None, toggle: bool) -> None:
     _trace_to(parser, value or "", "ascii", "--trace-ascii")
 
 
+def _trace_config(parser: Parser, value: str | None, toggle: bool) -> None:
+    """Take `ids`, `time` and `all`; the names of curl's components say nothing about layers of ours."""
+    config = parser.config
+    for token in (value or "").replace(",", " ").split():
+        wanted = not token.startswith("-")
+        name = token.lstrip("+-").lower()
+        if name in ("ids", "all"):
+            config.trace_ids = wanted
+        if name in ("time", "all"):
+            config.trace_time = wanted
+
+
 def _trace_to(parser: Parser, file: str, kind: str, option: str) -> None:
     config = parser.config
     if config.trace_kind not in ("", kind):
@@ -475,6 +487,11 @@ def _version(parser: Parser, value: str | None, toggle: bool) -> None:
         raise ActionRequested("version")
 
 
+def _dump_ca_embed(parser: Parser, value: str | None, toggle: bool) -> None:
+    if toggle:
+        raise ActionRequested("ca-embed")  # none is built in: there is nothing to print
+
+
 def _nothing(parser: Parser, value: str | None, toggle: bool) -> None:
     """-q: taken care of when it comes first, and not an error elsewhere."""
 
@@ -512,6 +529,7 @@ ACTIONS: dict[str, Action] = {
     "data-urlencode": _data_urlencode,
     "digest": _auth(AUTH_DIGEST),
     "disable": _nothing,
+    "dump-ca-embed": _dump_ca_embed,
     "fail": _fail("fail"),
     "fail-with-body": _fail("fail_with_body"),
     "form": _form,
@@ -560,6 +578,7 @@ ACTIONS: dict[str, Action] = {
     "tlsv1.3": _tls_min("1.3"),
     "trace": _trace,
     "trace-ascii": _trace_ascii,
+    "trace-config": _trace_config,
     "upload-file": _upload_file,
     "url": _url,
     "url-query": _url_query,

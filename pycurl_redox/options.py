@@ -24,7 +24,8 @@ MAX_CONFIG_DEPTH = 20
 class CommandLine:
     """What was asked for.
 
-    `action` is "run", "help", "manual" or "version"; `messages` are warnings, ready to be written to stderr.
+    `action` is "run", "help", "manual", "version" or "ca-embed"; `messages` are warnings, ready to be
+    written to stderr.
     """
 
     __slots__ = ("action", "config", "messages", "operations")
@@ -216,6 +217,8 @@ class Parser:
     ) -> None:
         name, _, kind, field = row[:4]
         if field == "":
+            if kind == "number":
+                natural(value)  # curl looks at it, whatever comes of it
             return
         if field == "-":
             raise OptionError("the installed libcurl version doesn't support this")
