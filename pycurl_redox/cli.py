@@ -71,7 +71,9 @@ def _answer(line: CommandLine) -> int:
 
         sys.stdout.write(help_text(line.config.help_category))
     elif line.action == "manual":
-        sys.stdout.write("built-in manual was disabled at build-time\n")
+        from pycurl_redox.manual import manual_text
+
+        sys.stdout.write(manual_text())
     sys.stdout.flush()
     return 0
 

@@ -39,7 +39,7 @@ FetchError
 
 from __future__ import annotations
 
-TRY_HELP = "curl: try 'curl --help' for more information\n"
+TRY_HELP = "curl: try 'curl --help' or 'curl --manual' for more information\n"
 
 
 class FetchError(Exception):

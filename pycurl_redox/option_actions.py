@@ -478,7 +478,6 @@ def _help(parser: Parser, value: str | None, toggle: bool) -> None:
 
 def _manual(parser: Parser, value: str | None, toggle: bool) -> None:
     if toggle:
-        parser.warn("built-in manual was disabled at build-time!")
         raise ActionRequested("manual")
 
 
