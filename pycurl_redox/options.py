@@ -79,8 +79,6 @@ def _read(parser: Parser, arguments: Sequence[str], environment: Mapping[str, st
         if (path := find_config_file(environment)) is not None:
             try:
                 parser.read_config_file(path)
-            except ActionRequested as request:
-                return str(request)
             except OSError:
                 pass  # the default file is read if it can be
     if not arguments and not parser.operations[0].urls:
@@ -185,6 +183,8 @@ class Parser:
                     raise OptionError("had unsupported trailing garbage")
             except OptionError as error:
                 self.warn(f"{where} {error}")
+            except ActionRequested:
+                pass  # in a file nobody asks for help
         self._depth -= 1
 
     def _take_long(self, name: str, following: str | None) -> bool:
