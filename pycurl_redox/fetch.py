@@ -259,6 +259,7 @@ class Session:
     def _reused(self, route: Route) -> Connection | None:
         connection = self.fetcher.pool.take(route)
         if connection is not None:
+            self.transfer.result.connection_number = connection.number
             kind = "proxy" if route.proxy else "host"
             self.observer.note(f"Found bundle for host: {hex(id(connection))} [serially]")
             self.observer.note(

@@ -196,7 +196,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "speed-time": ("Seconds that a transfer may be slower than --speed-limit. Default: 30.", "speed-limit"),
     "ssl": ("Of FTP and mail; here it only warns.", "proto"),
     "ssl-sessions": ("Load TLS sessions from this file and save them there after a successful run, so that handshakes are resumed from one command to the next.", "tls-earlydata"),
-    "stderr": ("Write to this file what would go to standard error; a dash is standard output. It holds from where it stands on the command line.", "verbose silent"),
+    "stderr": ("Write to this file what would go to standard error; a dash is standard output.", "verbose silent"),
     "styled-output": ("Show names of headers in bold on a terminal, the default. NO_COLOR switches it off as well.", "include"),
     "suppress-connect-headers": ("Keep a proxy's answer to CONNECT out of --include and --dump-header.", "dump-header include proxytunnel"),
     "tcp-fastopen": ("TCP Fast Open (RFC 7413). Not built in.", "tcp-nodelay"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pycurl_redox.errors import WriteFailedError
 from pycurl_redox.message import Head, Observer
+from pycurl_redox.sending import SENT_WITH_HEAD
 from pycurl_redox.stream import Buffer
 from tcpip.scheduler import sleep_until
 
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from pycurl_redox.output import Output
     from pycurl_redox.progress import Bar, Meter
     from pycurl_redox.transfer import Result
-
-
-SENT_WITH_HEAD = 64 * 1024
-"""Octets of -d that curl sends in one piece with the head, and counts with it."""
 
 
 class Reporter(Observer):
@@ -82,15 +79,15 @@ class Reporter(Observer):
     def head_in(self, head: Head) -> None:
         if self.on_head is not None:
             self.on_head(head)
+        # curl shows the end of a head in a trace only when something comes of the response.
+        leads_nowhere = head.status < 200 or (self._config.fail and head.status >= 400)
         for line in head.lines():
-            self._line(line)
+            self._line(line, is_traced=not leads_nowhere or bool(line.strip(b"\r\n")))
 
     def trailer_in(self, line: bytes) -> None:
-        result = self.result
-        if result is not None:
-            result.loose_headers += 1
-            result.header_octets -= len(line)  # curl counts heads only
-        self._line(line)
+        if self.result is not None:
+            self.result.loose_headers += 1
+        self.file_header(line)  # curl counts and traces heads only
 
     def _trace(self, kind: str, data: Buffer) -> None:
         if self._tracer is not None:
@@ -107,8 +104,9 @@ class Reporter(Observer):
         if self.now is not None:
             result.post_transfer = self.now() - result.began
 
-    def _line(self, line: bytes) -> None:
-        self._trace("header in", line)
+    def _line(self, line: bytes, *, is_traced: bool = True) -> None:
+        if is_traced:
+            self._trace("header in", line)
         if self.result is not None:
             self.result.header_octets += len(line)
         if self.is_tunnel and self._config.suppress_connect_headers:

@@ -24,6 +24,9 @@ class BytesBody:
     def is_at_end(self) -> bool:
         return self._position >= len(self._view)
 
+    def __len__(self) -> int:
+        return len(self._view)
+
     def read(self, size: int) -> Buffer:
         piece = self._view[self._position : self._position + size]
         self._position += len(piece)
