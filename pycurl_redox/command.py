@@ -172,6 +172,11 @@ class Command:
         self.stderr.write(text)
         self.stderr.flush()
 
+    def say(self, text: str) -> None:
+        """Write what goes before an error, unless -s; -S does not matter to curl here."""
+        if not self.config.silent:
+            self.write_stderr(text)
+
     def warn(self, text: str) -> None:
         """Write a warning, unless -s."""
         if not self.config.silent:

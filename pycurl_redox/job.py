@@ -205,7 +205,8 @@ class Job:
         if node.remote_name:
             path = remote_name(self.url_text)
             if not path and not config.remote_header_name:
-                raise errors.WriteFailedError("Remote file name has no length!")
+                self.command.say("curl: Remote file name has no length!\n")
+                raise errors.WriteFailedError()
         elif path and self._values:
             from pycurl_redox.glob import output_name
 
