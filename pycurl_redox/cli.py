@@ -61,7 +61,7 @@ def _run(arguments: Sequence[str], network_factory: NetworkFactory) -> int:
 
 
 def _answer(line: CommandLine) -> int:
-    """--help, --manual and --version."""
+    """--help, --manual, --version and --dump-ca-embed."""
     if line.action == "version":
         from pycurl_redox.version import version_text
 
@@ -70,8 +70,10 @@ def _answer(line: CommandLine) -> int:
         from pycurl_redox.help import help_text
 
         sys.stdout.write(help_text(line.config.help_category))
-    else:
-        sys.stdout.write("built-in manual was disabled at build-time\n")
+    elif line.action == "manual":
+        from pycurl_redox.manual import manual_text
+
+        sys.stdout.write(manual_text())
     sys.stdout.flush()
     return 0
 

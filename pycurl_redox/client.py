@@ -285,6 +285,7 @@ class Client:
         transfer.extra_headers = ["Expect:"] if "expect" not in names else []
         transfer.extra_headers += _header_lines(merged)
         incoming = await fetcher.fetch(transfer)
+        assert isinstance(incoming, Incoming)  # file:// is the command's alone
         heads = transfer.result.heads
         return incoming, Response(transfer, incoming.head, heads[:-1], b"")
 

@@ -147,8 +147,13 @@ class Command:
 
         result = transfer.result
         head = result.head
+        terminals = {"stdout": sys.stdout, "stderr": self.stderr}
         told = writeout.Transfer(
-            values_of(job, transfer), head.original_headers() if head else (), curl_version()
+            values_of(job, transfer),
+            head.original_headers() if head else (),
+            curl_version(),
+            wall_clock(),
+            frozenset(name for name, stream in terminals.items() if stream.isatty()),
         )
         for piece in writeout.write_out(job.config.write_out or "", told):
             if piece.stream == "stderr":
@@ -168,16 +173,29 @@ class Command:
         self.stderr.write(text)
         self.stderr.flush()
 
+    def say(self, text: str) -> None:
+        """Write what goes before an error, unless -s; -S does not matter to curl here."""
+        if not self.config.silent:
+            self.write_stderr(text)
+
     def warn(self, text: str) -> None:
         """Write a warning, unless -s."""
         if not self.config.silent:
-            self.stderr.write(messages.warning(text))
+            self.stderr.write(messages.warning(self._shown(text)))
 
     def complain(self, error: errors.FetchError) -> None:
         """Write an error, unless -s without -S."""
         if not self.config.silent or self.config.show_error:
-            self.stderr.write(error.report())
+            self.stderr.write(self._shown(error.report()))
             self.stderr.flush()
+
+    def _shown(self, text: str) -> str:
+        """What a server said may be part of it: a terminal gets no controls of its."""
+        if not self.stderr.isatty():
+            return text
+        from pycurl_redox.terminal import harmless_text
+
+        return harmless_text(text)
 
     def _run_operation(self, operation: OperationConfig) -> int:
         from pycurl_redox.job import Job

@@ -223,12 +223,16 @@ class OperationConfig:
     remote_time = False
     output_dir: str | None = None
     create_dirs = False
-    create_file_mode = 0o644
+    create_file_mode: int | None = None
+    """Of files that an upload to file:// makes; outputs follow the umask alone, as curl's do."""
     clobber: bool | None = None
     """True and False of --clobber and --no-clobber; None: only a name out of a header is not written over."""
     remove_on_error = False
     skip_existing = False
     xattr = False
+    crlf = False
+    use_ascii = False
+    """`-B`, which is --crlf where HTTP is spoken"""
     max_filesize = 0
     no_buffer = False
 

@@ -21,7 +21,9 @@ class ConfigLine(NamedTuple):
 
 def config_lines(text: str) -> Iterator[ConfigLine]:
     """Split a file into its options, leaving out empty lines and comments."""
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = [line + "\n" for line in text.split("\n")]  # a quote that nothing closes takes the line's end in
+    lines[-1] = lines[-1][:-1]
+    for number, line in enumerate(lines, 1):
         line = line.partition("\0")[0].lstrip(_SPACE)
         if line[:1] not in _COMMENTS:
             yield _parse_line(number, line)

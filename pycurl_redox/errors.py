@@ -19,6 +19,7 @@ FetchError
 ├── RangeError              33
 ├── TlsFailedError          35
 ├── ResumeError             36
+├── FileUrlError            37   a file:// URL that cannot be read
 ├── AbortedError            42
 ├── BadArgumentError        43
 ├── InterfaceError          45
@@ -43,7 +44,7 @@ FetchError
 
 from __future__ import annotations
 
-TRY_HELP = "curl: try 'curl --help' for more information\n"
+TRY_HELP = "curl: try 'curl --help' or 'curl --manual' for more information\n"
 
 
 class FetchError(Exception):
@@ -198,6 +199,13 @@ class ResumeError(FetchError):
 
     exit_code = 36
     default_text = "Couldn't resume download"
+
+
+class FileUrlError(FetchError):
+    """The file of a `file://` URL cannot be opened."""
+
+    exit_code = 37
+    default_text = "Couldn't read a file:// file"
 
 
 class AbortedError(FetchError):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pycurl_redox.connection import Lookup
     from pycurl_redox.dial import NetworkLike
     from pycurl_redox.doh import DohResolver
+    from pycurl_redox.file_url import FileTransfer
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
@@ -115,7 +116,7 @@ class Fetcher:
         doh, observer = self._doh, transfer.observer
         return lambda name, family, deadline: doh.resolve(name, family, deadline, observer)
 
-    async def fetch(self, transfer: Transfer) -> Incoming:
+    async def fetch(self, transfer: Transfer) -> Incoming | FileTransfer:
         """Return the final response, its body still to be read; FetchError with curl's exit code."""
         return await Session(self, transfer).run()
 
@@ -149,7 +150,7 @@ class Session:
             rate=config.limit_rate,
         )
 
-    async def run(self) -> Incoming:
+    async def run(self) -> Incoming | FileTransfer:
         result = self.transfer.result
         result.began = self.began
         for text in self.fetcher.routing.load_resolve():
@@ -157,6 +158,10 @@ class Session:
         if self.transfer.body is not None:
             result.to_upload = self.transfer.body.length
         while True:
+            if self.transfer.url.scheme == "file":
+                from pycurl_redox.file_url import FileTransfer
+
+                return FileTransfer(self)
             connection, response = await self._hop()
             try:
                 if not await self._goes_on(connection, response):
@@ -277,6 +282,7 @@ class Session:
     def _reused(self, route: Route) -> Connection | None:
         connection = self.fetcher.pool.take(route)
         if connection is not None:
+            self.transfer.result.connection_number = connection.number
             kind = "proxy" if route.first_proxy else "host"
             self.observer.note(f"Found bundle for host: {hex(id(connection))} [serially]")
             self.observer.note(
@@ -294,7 +300,7 @@ class Session:
             from pycurl_redox import tunnel as tunnels
 
             tunnel = tunnels.Tunnel(self, route)
-        number = self.fetcher.pool.next_number()
+        number = self.transfer.result.connection_number = self.fetcher.pool.next_number()
         while True:
             connection = await self._dial(route, number, deadline)
             try:
@@ -405,6 +411,7 @@ class Session:
         result = self.transfer.result
         result.remote, result.local = connection.remote, connection.local
         result.tls = connection.tls
+        result.connection_number = connection.number
         result.proxy_used = connection.route.first_proxy is not None
 
     def drop(self, connection: Connection) -> None:

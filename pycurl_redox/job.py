@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, BinaryIO
 from pycurl_redox import errors
 from pycurl_redox.compose import FORM_URLENCODED
 from pycurl_redox.method import method_note, settle_method
-from pycurl_redox.output import FileNotOpenError, Output, open_deaf
+from pycurl_redox.output import Output, OutputRefusedError, open_deaf
 from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
-from pycurl_redox.url import Url, add_upload_name, append_query, parse_url, remote_name
+from pycurl_redox.url import NO_URL, Url, add_upload_name, append_query, parse_url, remote_name
 from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
+    from pycurl_redox.file_url import FileTransfer
     from pycurl_redox.incoming import Incoming
     from pycurl_redox.message import Body, Head
     from pycurl_redox.reporter import ProgressLine
+    from pycurl_redox.transfer import Result
 
 HTTP_PROBLEM = ": HTTP error"
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
@@ -60,6 +62,7 @@ class Job:
         self.output = Output(None)
         self._etag_file: BinaryIO | None = None
         self.retries_left = self.config.retry
+        self.refused: Transfer | None = None
 
     def run(self) -> int:
         """Do the transfer; errors are reported here, the exit code says what they were."""
@@ -72,6 +75,8 @@ class Job:
             raise
         except errors.FetchError as error:
             self.command.complain(error)
+            if self.refused is not None and self.config.write_out:
+                self.command.write_out(self, self.refused)
             return error.exit_code
         exit_code = 0
         try:
@@ -95,16 +100,13 @@ class Job:
             self.url_text = add_upload_name(self.url_text, self._upload)
         if config.query:
             self.url_text = append_query(self.url_text, config.query)
-        url = parse_url(
-            self.url_text,
-            default_scheme=config.proto_default,
-            path_as_is=config.path_as_is,
-            allow_user=not config.disallow_username_in_url,
-        )
-        if config.proto is not None and url.scheme not in config.proto:
-            raise errors.protocol_not_supported(url.scheme)
+        try:
+            url = self._url()
+        except errors.FetchError as error:
+            self._tell_refused(method, error)
+            raise
         self.output = self._choose_output(url)
-        body, content_type = self._body(method)
+        body, content_type = self._body(method, url)
         self._dump = self._open_dump()
         self.reporter = reporter = Reporter(config, self.output, self._dump, command.open_tracer(self.output))
         transfer = Transfer(
@@ -120,12 +122,41 @@ class Job:
         transfer.extra_headers = self._extra_headers()
         reporter.result = transfer.result
         reporter.on_head = self._see_head
-        if config.include and command.config.styled_output and self.output.is_terminal:
+        reporter.number = command.transfers_done
+        if config.include and self.output.is_terminal:
+            self._dress(reporter, transfer)
+        transfer.result.referer = config.referer
+        return transfer
+
+    def _url(self) -> Url:
+        config = self.config
+        url = parse_url(
+            self.url_text,
+            default_scheme=config.proto_default,
+            path_as_is=config.path_as_is,
+            allow_user=not config.disallow_username_in_url,
+            allow_file=True,
+        )
+        if config.proto is not None and url.scheme not in config.proto:
+            raise errors.protocol_not_supported(url.scheme)
+        return url
+
+    def _tell_refused(self, method: str, error: errors.FetchError) -> None:
+        """-w speaks of a URL that cannot be used, too; it comes after the error."""
+        self.refused = Transfer(self.config, NO_URL, method)
+        result = self.refused.result
+        result.url_text, result.exit_code, result.error = self.url_text, error.exit_code, str(error)
+
+    def _dress(self, reporter: Reporter, transfer: Transfer) -> None:
+        """Make heads fit for a terminal; bold only where that is wanted (https://no-color.org)."""
+        if self.command.config.styled_output and not self.command.environment.get("NO_COLOR"):
             from pycurl_redox.styled import styled
 
             reporter.style = lambda line: styled(line, transfer.url)
-        transfer.result.referer = config.referer
-        return transfer
+        else:
+            from pycurl_redox.terminal import harmless
+
+            reporter.style = harmless
 
     def _extra_headers(self) -> list[str]:
         """What --json and --etag-compare add to -H."""
@@ -174,23 +205,27 @@ class Job:
         if node.remote_name:
             path = remote_name(self.url_text)
             if not path and not config.remote_header_name:
-                raise errors.WriteFailedError("Remote file name has no length!")
+                self.command.say("curl: Remote file name has no length!\n")
+                raise errors.WriteFailedError()
         elif path and self._values:
             from pycurl_redox.glob import output_name
 
             path = output_name(path, self._values)
         if path == "-" or path is None:
-            return Output(None)
+            output = Output(None)
+            output.takes_binary = path == "-"
+            return output
         if config.output_dir:
             path = os.path.join(config.output_dir, path)
-        output = Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
-        output.mode = config.create_file_mode
-        return output
+        return Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
 
-    def _body(self, method: str) -> tuple[Body | None, str | None]:
+    def _body(self, method: str, url: Url) -> tuple[Body | None, str | None]:
         config = self.config
         if self._upload is not None:
-            return self._upload_body(self._upload), None
+            body = self._upload_body(self._upload)
+            if (config.crlf or config.use_ascii) and url.scheme != "file":
+                return self._with_crlf(self._upload, body), None
+            return body, None
         if config.form is not None:
             from pycurl_redox.multipart import build_form
 
@@ -202,7 +237,7 @@ class Job:
             return BytesBody(config.data), content_type
         return None, None
 
-    def _upload_body(self, path: str) -> Body:
+    def _upload_body(self, path: str) -> FileBody:
         if path in ("-", "."):
             return FileBody(sys.stdin.buffer, None)
         start = max(0, self.config.continue_at or 0)
@@ -212,6 +247,12 @@ class Job:
         except OSError:
             raise errors.UsageError(f"Can't open '{path}'!", 26) from None
         return FileBody(file, None if size is None else max(0, size - start), start)
+
+    def _with_crlf(self, path: str, body: FileBody) -> Body:
+        from pycurl_redox.upload import CrlfBody, count_line_ends
+
+        start = max(0, self.config.continue_at or 0)
+        return CrlfBody(body, None if body.length is None else count_line_ends(path, start))
 
     def _open_dump(self) -> BinaryIO | None:
         path = self.config.dump_header
@@ -232,11 +273,14 @@ class Job:
             at = os.path.getsize(path) if path and os.path.isfile(path) and self._upload is None else 0
         transfer.resume_from = at
         self.output.appends = True
+        if at and self.output.path is not None and self._upload is None:
+            self.output.open()
 
     # ---- the transfer
 
     async def _perform(self, transfer: Transfer) -> int:
         network = self.setup.fetcher.network
+        self.reporter.now = network.now
         began = network.now()
         delay = FIRST_RETRY_DELAY
         while True:
@@ -255,7 +299,8 @@ class Job:
             return await self._transfer(transfer)
         reporter = self.reporter
         reporter.progress = line
-        line.draw(transfer.result)
+        if transfer.url.scheme != "file":  # which may turn out to be none
+            line.draw(transfer.result)
         task = self.setup.fetcher.network.spawn(line.run(transfer.result))
         try:
             return await self._transfer(transfer)
@@ -307,7 +352,7 @@ class Job:
                 await self._receive(incoming)
             finally:
                 incoming.close()
-        except FileNotOpenError as error:
+        except OutputRefusedError as error:
             self.command.warn(error.warning)
             return error
         except errors.FetchError as error:
@@ -316,10 +361,14 @@ class Job:
             return errors.http_returned(transfer.result.status)
         return None
 
-    async def _receive(self, incoming: Incoming) -> None:
+    async def _receive(self, incoming: Incoming | FileTransfer) -> None:
         write = self.output.write
-        while len(chunk := await incoming.read()):
-            write(chunk)
+        try:
+            while len(chunk := await incoming.read()):
+                write(chunk)
+        except errors.WriteFailedError as error:
+            self.reporter.note(str(error))
+            raise
         if self.output.path is not None and not incoming.is_unmet:
             self.output.open()
 
@@ -391,22 +440,37 @@ class Job:
             if self.config.remove_on_error:
                 self.output.close()
                 self.output.remove()
-        elif self.config.remote_time:
-            self._set_remote_time(result.header(b"last-modified"))
+        else:
+            if self.config.xattr:
+                self._tell_origin(transfer)
+            if self.config.remote_time:
+                self._set_remote_time(result)
         if self.config.cookie_jar is not None:
             command.save_cookies(self.config.cookie_jar)
         if self.config.write_out:
             command.write_out(self, transfer)
         return result.exit_code
 
-    def _set_remote_time(self, last_modified: bytes | None) -> None:
+    def _tell_origin(self, transfer: Transfer) -> None:
+        path = self.output.path
+        if path is None or not os.path.exists(path):
+            return
+        from pycurl_redox.xattr import tell_origin
+
+        url = transfer.first_url.text(with_login=False)
+        content_type = transfer.result.header(b"content-type")
+        tell_origin(path, url, transfer.result.referer, content_type, self.command.warn)
+
+    def _set_remote_time(self, result: Result) -> None:
         """Give the file the time that its original has."""
         path = self.output.path
-        if last_modified is None or path is None or not os.path.isfile(path):
+        if path is None or not os.path.isfile(path):
             return
-        from pycurl_redox.dates import parse_date
+        modified, last_modified = result.file_modified, result.header(b"last-modified")
+        if modified is None and last_modified is not None:
+            from pycurl_redox.dates import parse_date
 
-        modified = parse_date(last_modified.decode("latin-1"))
+            modified = parse_date(last_modified.decode("latin-1"))
         if modified is None:
             return
         self.output.close()  # what is still to be written would change it again

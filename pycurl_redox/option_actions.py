@@ -11,7 +11,9 @@ from pycurl_redox.options import ActionRequested, OptionError, Parser, integer, 
 Action = Callable[[Parser, str | None, bool], None]
 
 _BADLY_USED = "is badly used here"
-PROTOCOLS = ("http", "https")
+PROTOCOLS = ("file", "http", "https")
+REDIR_PROTOCOLS = ("http", "https")
+"""Where redirects lead without --proto-redir: what a server says must not read files."""
 
 
 # Places of URLs, outputs and uploads: each option goes to the first node that has none of its kind yet.
@@ -338,16 +340,16 @@ def _location_trusted(parser: Parser, value: str | None, toggle: bool) -> None:
 
 
 def _proto(parser: Parser, value: str | None, toggle: bool) -> None:
-    parser.operation.proto = _protocol_set(parser, value or "")
+    parser.operation.proto = _protocol_set(parser, value or "", PROTOCOLS)
 
 
 def _proto_redir(parser: Parser, value: str | None, toggle: bool) -> None:
-    parser.operation.proto_redir = _protocol_set(parser, value or "")
+    parser.operation.proto_redir = _protocol_set(parser, value or "", REDIR_PROTOCOLS)
 
 
-def _protocol_set(parser: Parser, text: str) -> frozenset[str]:
-    """Read `+a,-b,=c`: add, take away, set; a name without a sign is added to what is spoken here."""
-    allowed = set(PROTOCOLS)
+def _protocol_set(parser: Parser, text: str, default: tuple[str, ...]) -> frozenset[str]:
+    """Read `+a,-b,=c`: add, take away, set; a name without a sign is added to the default."""
+    allowed = set(default)
     for token in text.split(","):
         if not token:
             continue
@@ -454,6 +456,18 @@ def _trace_ascii(parser: Parser, value: str | None, toggle: bool) -> None:
     _trace_to(parser, value or "", "ascii", "--trace-ascii")
 
 
+def _trace_config(parser: Parser, value: str | None, toggle: bool) -> None:
+    """Take `ids`, `time` and `all`; the names of curl's components say nothing about layers of ours."""
+    config = parser.config
+    for token in (value or "").replace(",", " ").split():
+        wanted = not token.startswith("-")
+        name = token.lstrip("+-").lower()
+        if name in ("ids", "all"):
+            config.trace_ids = wanted
+        if name in ("time", "all"):
+            config.trace_time = wanted
+
+
 def _trace_to(parser: Parser, file: str, kind: str, option: str) -> None:
     config = parser.config
     if config.trace_kind not in ("", kind):
@@ -524,6 +538,12 @@ def _config(parser: Parser, value: str | None, toggle: bool) -> None:
         raise OptionError("error encountered when reading a file", exit_code=26) from error
 
 
+def _variable(parser: Parser, value: str | None, toggle: bool) -> None:
+    from pycurl_redox.variables import set_variable
+
+    set_variable(parser, value or "")
+
+
 def _next(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.next_operation()
 
@@ -536,13 +556,17 @@ def _help(parser: Parser, value: str | None, toggle: bool) -> None:
 
 def _manual(parser: Parser, value: str | None, toggle: bool) -> None:
     if toggle:
-        parser.warn("built-in manual was disabled at build-time!")
         raise ActionRequested("manual")
 
 
 def _version(parser: Parser, value: str | None, toggle: bool) -> None:
     if toggle:
         raise ActionRequested("version")
+
+
+def _dump_ca_embed(parser: Parser, value: str | None, toggle: bool) -> None:
+    if toggle:
+        raise ActionRequested("ca-embed")  # none is built in: there is nothing to print
 
 
 def _nothing(parser: Parser, value: str | None, toggle: bool) -> None:
@@ -586,6 +610,7 @@ ACTIONS: dict[str, Action] = {
     "deny-address": _address_rule("deny_address"),
     "digest": _auth(AUTH_DIGEST),
     "disable": _nothing,
+    "dump-ca-embed": _dump_ca_embed,
     "fail": _fail("fail"),
     "fail-with-body": _fail("fail_with_body"),
     "form": _form,
@@ -641,10 +666,12 @@ ACTIONS: dict[str, Action] = {
     "tlsv1.3": _tls_min("1.3"),
     "trace": _trace,
     "trace-ascii": _trace_ascii,
+    "trace-config": _trace_config,
     "unix-socket": _unix_socket(False),
     "upload-file": _upload_file,
     "url": _url,
     "url-query": _url_query,
+    "variable": _variable,
     "verbose": _verbose,
     "version": _version,
     "vlan-priority": _vlan_priority,

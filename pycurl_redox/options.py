@@ -24,7 +24,8 @@ MAX_CONFIG_DEPTH = 20
 class CommandLine:
     """What was asked for.
 
-    `action` is "run", "help", "manual" or "version"; `messages` are warnings, ready to be written to stderr.
+    `action` is "run", "help", "manual", "version" or "ca-embed"; `messages` are warnings, ready to be
+    written to stderr.
     """
 
     __slots__ = ("action", "config", "messages", "operations")
@@ -61,7 +62,7 @@ def read_command_line(
         from pycurl_redox.data import read_file as read_real_file
 
         read_file = read_real_file
-    parser = Parser(read_file)
+    parser = Parser(read_file, environment)
     try:
         action = _read(parser, arguments, environment)
     except UsageError as error:
@@ -78,8 +79,6 @@ def _read(parser: Parser, arguments: Sequence[str], environment: Mapping[str, st
         if (path := find_config_file(environment)) is not None:
             try:
                 parser.read_config_file(path)
-            except ActionRequested as request:
-                return str(request)
             except OSError:
                 pass  # the default file is read if it can be
     if not arguments and not parser.operations[0].urls:
@@ -94,8 +93,11 @@ def _read(parser: Parser, arguments: Sequence[str], environment: Mapping[str, st
 class Parser:
     """Fills the configs option by option; the last operation is the one being filled."""
 
-    def __init__(self, read_file: ReadFile) -> None:
+    def __init__(self, read_file: ReadFile, environment: Mapping[str, str]) -> None:
         self.read_file = read_file
+        self.environment = environment
+        self.variables: dict[str, bytes] = {}
+        """Of `--variable`, for the whole command."""
         self.config = GlobalConfig()
         self.operations = [OperationConfig()]
         self.messages: list[str] = []
@@ -181,10 +183,15 @@ class Parser:
                     raise OptionError("had unsupported trailing garbage")
             except OptionError as error:
                 self.warn(f"{where} {error}")
+            except ActionRequested:
+                pass  # in a file nobody asks for help
         self._depth -= 1
 
     def _take_long(self, name: str, following: str | None) -> bool:
-        row, toggle = _find_long(name)
+        expands = name[:7].lower() == "expand-"
+        row, toggle = _find_long(name[7:] if expands else name)
+        if expands and following is not None:
+            following = self._expanded(row, following)
         if row[2] in _WITHOUT_ARGUMENT:
             self._apply(row, following or "", toggle, is_long=True, has_value=following is not None)
             return False
@@ -192,6 +199,13 @@ class Parser:
             raise OptionError("requires parameter")
         self._apply_value(row, following)
         return True
+
+    def _expanded(self, row: Row, value: str) -> str:
+        if row[2] in _WITHOUT_ARGUMENT:
+            raise OptionError("variable expansion failure")
+        from pycurl_redox.variables import expanded
+
+        return expanded(self, value)
 
     def _apply_value(self, row: Row, value: str) -> None:
         if row[2] == "file" and len(value) > 1 and value[0] == "-":
@@ -203,6 +217,8 @@ class Parser:
     ) -> None:
         name, _, kind, field = row[:4]
         if field == "":
+            if kind == "number":
+                natural(value)  # curl looks at it, whatever comes of it
             return
         if field == "-":
             raise OptionError("the installed libcurl version doesn't support this")

@@ -18,6 +18,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
     status = result.status
     return {
         "certs": "".join(certificates),
+        "conn_id": result.connection_number,
         "content_type": _text(result.header(b"content-type")),
         "errormsg": result.error or None,
         "exitcode": result.exit_code,
@@ -33,13 +34,13 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "method": result.method or transfer.method,
         "num_certs": len(certificates),
         "num_connects": result.connects,
-        "num_headers": len(result.head.headers) if result.head else 0,
+        "num_headers": result.loose_headers or (len(result.head.headers) if result.head else 0),
         "num_redirects": result.redirects,
         "num_retries": result.retries,
         "proxy_used": int(result.proxy_used),
         "redirect_url": result.redirect_url,
         "referer": result.referer,
-        "scheme": transfer.url.scheme.upper(),
+        "scheme": _scheme(transfer),
         "size_download": result.downloaded,
         "size_header": result.header_octets,
         "size_request": result.request_octets,
@@ -50,15 +51,22 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "time_appconnect": result.app_connect,
         "time_connect": result.connect,
         "time_namelookup": result.name_lookup,
+        "time_posttransfer": result.post_transfer,
         "time_pretransfer": result.pre_transfer,
         "time_redirect": result.redirect_time,
         "time_starttransfer": result.start_transfer,
         "time_total": result.total,
         "url": job.given_url,
-        "url_effective": transfer.url.text(),
+        "url_effective": transfer.url.text() if result.url_text is None else result.url_text,
         "urlnum": job.command.transfers_done,
         "xfer_id": job.command.transfers_done,
     }
+
+
+def _scheme(transfer: Transfer) -> str | None:
+    """What is spoken on the connection, once there is one."""
+    scheme, result = transfer.url.scheme, transfer.result
+    return scheme.upper() if scheme == "file" or result.connect or result.pre_transfer else None
 
 
 def _text(value: bytes | None) -> str | None:

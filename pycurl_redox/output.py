@@ -13,6 +13,10 @@ MAX_NAMES = 100
 """`file.1` to `file.99`: as many names as --no-clobber tries."""
 
 
+LOOKED_AT = 2000
+"""Octets of a body that decide whether it is text."""
+
+
 class Output:
     """One transfer's body; `path` None is stdout."""
 
@@ -20,10 +24,11 @@ class Output:
         self.path = path
         self.clobber = clobber
         self.create_dirs = create_dirs
-        self.mode = 0o644
         self.appends = False
         self.name_is_from_header = False
         self.written = 0
+        self.takes_binary = True
+        """False where a terminal is spared what is no text."""
         self._file: BinaryIO | None = None
 
     @property
@@ -37,6 +42,8 @@ class Output:
     def write(self, data: Buffer) -> None:
         """Write at once: nothing is kept back, so that an interrupt loses nothing."""
         file = self._file or self.open()
+        if not self.takes_binary and self.written < LOOKED_AT and self.is_terminal and b"\0" in bytes(data):
+            raise BinaryOutputError()
         try:
             rest = memoryview(data)
             while len(rest):
@@ -87,7 +94,7 @@ class Output:
         first = self.path
         for number in range(MAX_NAMES):
             try:
-                return os.open(self.path, flags, self.mode)
+                return os.open(self.path, flags, 0o666)
             except FileExistsError:
                 if self.name_is_from_header:
                     break
@@ -97,12 +104,32 @@ class Output:
         raise FileNotOpenError(first, "File exists")
 
 
-class FileNotOpenError(errors.WriteFailedError):
-    """The output file cannot be made; carries what curl warns of."""
+class OutputRefusedError(errors.WriteFailedError):
+    """The body has nowhere to go; carries what curl warns of."""
+
+    def __init__(self, warning: str) -> None:
+        super().__init__("Failure writing output to destination")
+        self.warning = warning
+
+
+class FileNotOpenError(OutputRefusedError):
+    """The output file cannot be made."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__("Failure writing output to destination")
-        self.warning = f"Failed to open the file {path}: {reason}"
+        super().__init__(f"Failed to open the file {path}: {reason}")
+
+
+class BinaryOutputError(OutputRefusedError):
+    """It is no text, and would go to a terminal; the warning says it all."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'Binary output can mess up your terminal. Use "--output -" to tell curl to output it to your '
+            'terminal anyway, or consider "--output <FILE>" to save to a file.'
+        )
+
+    def report(self) -> str:
+        return ""
 
 
 def open_deaf(path: str, mode: str) -> BinaryIO:

@@ -28,7 +28,7 @@ def follow(transfer: Transfer, status: int, location: bytes, observer: Observer)
     url = _target(transfer, location)
     config = transfer.config
     allowed = config.proto_redir if config.proto_redir is not None else DEFAULT_PROTOCOLS
-    if url.scheme not in allowed:
+    if url.scheme not in allowed or (config.proto is not None and url.scheme not in config.proto):
         raise errors.protocol_not_supported(url.scheme)
     if config.auto_referer:
         transfer.result.referer = transfer.url.text(with_login=False, with_fragment=False)

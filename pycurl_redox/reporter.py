@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
+from pycurl_redox.errors import WriteFailedError
 from pycurl_redox.message import Head, Observer
+from pycurl_redox.sending import SENT_WITH_HEAD
 from pycurl_redox.stream import Buffer
 from tcpip.scheduler import sleep_until
 
@@ -27,15 +29,24 @@ class Reporter(Observer):
         self._dump = dump
         self._tracer = tracer
         self.traces_tls = tracer is not None
+        self._has_ids = tracer is not None and tracer.has_ids
+        self._dumps_to_terminal = dump is not None and dump.isatty()
+        self.number = 0
+        """Which of the command's transfers this is."""
         self.result: Result | None = None
+        self.now: Callable[[], float] | None = None
         self.on_head: Callable[[Head], None] | None = None
         self.style: Callable[[bytes], bytes] | None = None
         """What makes a line fit for a terminal."""
         self.progress: ProgressLine | None = None
 
     def note(self, text: str) -> None:
-        if self._tracer is not None:
-            self._tracer.write("info", text.encode("utf-8", "surrogateescape"))
+        self._trace("info", text.encode("utf-8", "surrogateescape"))
+
+    def transfer_began(self) -> None:
+        """A file is open: only now does the meter begin."""
+        if self.progress is not None and self.result is not None:
+            self.progress.draw(self.result)
 
     def aside(self) -> Observer:
         """Only -v and --trace tell of it."""
@@ -51,44 +62,73 @@ class Reporter(Observer):
 
     def tls_message(self, outgoing: bool, length: int) -> None:
         if self._tracer is not None:
-            self._tracer.tls_message(outgoing, length)
+            self._tracer.tls_message(outgoing, length, self._ids())
 
     def header_out(self, data: bytes) -> None:
         if self.result is not None:
             self.result.request_octets += len(data)
-        if self._tracer is not None:
-            self._tracer.write("header out", data)
+            self._sent(self.result)
+        self._trace("header out", data)
 
     def data_out(self, data: Buffer) -> None:
         if self.result is not None:
             self.result.uploaded += len(data)
-        if self._tracer is not None:
-            self._tracer.write("data out", data)
+            data_option = self._config.data
+            if data_option is not None and len(data_option) <= SENT_WITH_HEAD:
+                self.result.request_octets += len(data)
+            self._sent(self.result)
+        self._trace("data out", data)
 
     def data_in(self, data: Buffer) -> None:
-        if self._tracer is not None:
-            self._tracer.write("data in", data)
+        self._trace("data in", data)
 
     def head_in(self, head: Head) -> None:
         if self.on_head is not None:
             self.on_head(head)
+        # curl shows the end of a head in a trace only when something comes of the response.
+        leads_nowhere = head.status < 200 or (self._config.fail and head.status >= 400)
         for line in head.lines():
-            self._line(line)
+            self._line(line, is_traced=not leads_nowhere or bool(line.strip(b"\r\n")))
 
     def trailer_in(self, line: bytes) -> None:
-        self._line(line)
+        if self.result is not None:
+            self.result.loose_headers += 1
+        self.file_header(line)  # curl counts and traces heads only
 
-    def _line(self, line: bytes) -> None:
+    def _trace(self, kind: str, data: Buffer) -> None:
         if self._tracer is not None:
-            self._tracer.write("header in", line)
+            self._tracer.write(kind, data, self._ids())
+
+    def _ids(self) -> bytes:
+        """--trace-ids: the transfer's number and the connection's, x for none."""
+        if not self._has_ids:
+            return b""
+        number = self.result.connection_number if self.result is not None else -1
+        return b"[%d-%s] " % (self.number, b"x" if number < 0 else b"%d" % number)
+
+    def _sent(self, result: Result) -> None:
+        if self.now is not None:
+            result.post_transfer = self.now() - result.began
+
+    def _line(self, line: bytes, *, is_traced: bool = True) -> None:
+        if is_traced:
+            self._trace("header in", line)
         if self.result is not None:
             self.result.header_octets += len(line)
         if self.is_tunnel and self._config.suppress_connect_headers:
             return
+        self.file_header(line)
+
+    def file_header(self, line: bytes) -> None:
+        """Show a line; by itself it is one that no server has sent, which is neither traced nor counted."""
         if self._dump is not None:
-            self._dump.write(line)
+            self._dump.write(_harmless(line) if self._dumps_to_terminal else line)
         if self._config.include:
-            self._output.write(line if self.style is None else self.style(line))
+            try:
+                self._output.write(line if self.style is None else self.style(line))
+            except WriteFailedError as error:
+                error.args = ("Failed writing header",)
+                raise
 
 
 class Tracer:
@@ -102,20 +142,23 @@ class Tracer:
         self._with_hex = config.trace_kind == "hex"
         self._verbose = trace.VerboseText(shows_sizes=shows_sizes) if config.trace_kind == "plain" else None
         self._has_time = config.trace_time
+        self.has_ids = config.trace_ids
+        self._is_terminal = file.isatty()
 
-    def write(self, kind: str, data: Buffer) -> None:
+    def write(self, kind: str, data: Buffer, ids: bytes = b"") -> None:
         """Write what passed; `kind` is one of those in `trace`."""
-        stamp = self._stamp() if self._has_time else b""
+        stamp = (self._stamp() if self._has_time else b"") + ids
         if self._verbose is not None:
-            self._file.write(self._verbose.text(kind, data, stamp))
+            text = self._verbose.text(kind, data, stamp)
         else:
-            self._file.write(self._dump(kind, data, with_hex=self._with_hex, stamp=stamp))
+            text = self._dump(kind, data, with_hex=self._with_hex, stamp=stamp)
+        self._file.write(_harmless(text) if self._is_terminal else text)
         self._file.flush()
 
-    def tls_message(self, outgoing: bool, length: int) -> None:
+    def tls_message(self, outgoing: bool, length: int, ids: bytes = b"") -> None:
         """Mention a TLS message; its octets are not shown, as most are secret on the wire for a reason."""
         if self._verbose is not None:
-            self.write("tls data out" if outgoing else "tls data in", bytes(length))
+            self.write("tls data out" if outgoing else "tls data in", bytes(length), ids)
 
     @staticmethod
     def _stamp() -> bytes:
@@ -125,6 +168,12 @@ class Tracer:
 
         now = datetime.now()
         return time_stamp(now.hour, now.minute, now.second, now.microsecond)
+
+
+def _harmless(octets: bytes) -> bytes:
+    from pycurl_redox.terminal import harmless
+
+    return harmless(octets)
 
 
 class ProgressLine:
@@ -142,6 +191,7 @@ class ProgressLine:
         from pycurl_redox import progress
 
         self._write = write
+        self._has_begun = False
         self._now = now
         self._meter: Meter | None = None
         self._bar: Bar | None = None
@@ -158,6 +208,7 @@ class ProgressLine:
 
     def draw(self, result: Result) -> None:
         """Draw what there is to draw now."""
+        self._has_begun = True
         drawer = self._bar or self._meter
         assert drawer is not None
         text = drawer.update(
@@ -177,6 +228,8 @@ class ProgressLine:
             "download_size": result.expected,
             "upload_size": result.to_upload,
         }
+        if not self._has_begun:
+            return
         if self._meter is not None:
             self._out(self._meter.finish(self._now(), **sizes))  # type: ignore[arg-type]
         elif self._bar is not None:

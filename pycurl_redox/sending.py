@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pycurl_redox.stream import Buffer
+from pycurl_redox.upload import BytesBody
 from tcpip.errors import TimedOutError
 from tcpip.scheduler import Signal
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from pycurl_redox.http1 import HttpConnection
     from pycurl_redox.message import Request
     from pycurl_redox.pace import Pace
+
+SENT_WITH_HEAD = 64 * 1024
+"""Octets of -d that curl sends in one piece with the head, and counts with it."""
 
 UPLOAD_PIECE = 256 * 1024
 """Octets read from the body at once."""
@@ -25,6 +29,7 @@ class Upload:
         "_body_error",
         "_changed",
         "_error",
+        "_goes_by_itself",
         "_now",
         "_pace",
         "_request",
@@ -44,6 +49,12 @@ class Upload:
         self._pace: Pace | None = None
         self._size = UPLOAD_PIECE
         self.is_done = request.body is None
+        # curl has nothing to say of data that it sends in one piece with the head.
+        self._goes_by_itself = request.body is not None and not (
+            isinstance(request.body, BytesBody)
+            and len(request.body) <= SENT_WITH_HEAD
+            and not request.expects_continue
+        )
 
     def hold_to(self, rate: int, now: Callable[[], float]) -> None:
         """Send no more than so many octets a second."""
@@ -64,6 +75,8 @@ class Upload:
             self.connection.body_sent += len(self._untold)
             self.connection.observer.data_out(self._untold)
             self._untold = b""
+            if self.is_done and self._goes_by_itself:
+                self.connection.observer.note("We are completely uploaded and fine")
 
     async def run(self, deadline: float | None) -> None:
         """Send what is left."""

@@ -96,6 +96,13 @@ class Result:
         self.redirect_time = 0.0
         self.total = 0.0
         self.proxy_used = False
+        self.url_text: str | None = None
+        """What was given for a URL and is none."""
+        self.loose_headers = 0
+        """Header lines that are in no head: trailers, and those of a file:// URL."""
+        self.connection_number = -1
+        self.post_transfer = 0.0
+        self.file_modified: int | None = None
 
     @property
     def head(self) -> Head | None:

@@ -24,6 +24,9 @@ class BytesBody:
     def is_at_end(self) -> bool:
         return self._position >= len(self._view)
 
+    def __len__(self) -> int:
+        return len(self._view)
+
     def read(self, size: int) -> Buffer:
         piece = self._view[self._position : self._position + size]
         self._position += len(piece)
@@ -72,6 +75,42 @@ class FileBody:
         except (OSError, ValueError) as error:
             raise errors.RewindError("necessary data rewind wasn't possible") from error
         self._read = 0
+
+
+class CrlfBody:
+    """Another body with CRLF for each of its LFs; where the length is known, `line_ends` were counted before.
+
+    Deviates from curl, which announces the length before the change.
+    """
+
+    def __init__(self, body: FileBody, line_ends: int | None) -> None:
+        self._body = body
+        self._line_ends = line_ends
+
+    @property
+    def length(self) -> int | None:
+        length = self._body.length
+        return None if length is None or self._line_ends is None else length + self._line_ends
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._body.is_at_end
+
+    def read(self, size: int) -> Buffer:
+        return bytes(self._body.read(max(1, size // 2))).replace(b"\n", b"\r\n")
+
+    def rewind(self) -> None:
+        self._body.rewind()
+
+
+def count_line_ends(path: str, start: int) -> int:
+    """Count the LFs of a file from `start` on."""
+    count = 0
+    with open(path, "rb") as file:
+        file.seek(start)
+        while block := file.read(1024 * 1024):
+            count += block.count(b"\n")
+    return count
 
 
 class IterableBody:

@@ -89,21 +89,28 @@ class Url(NamedTuple):
         return f"{self.scheme}://{login}{host}{port}{self.path}{query}{fragment}"
 
 
+NO_URL = Url("", None, None, "", "", 0, False, "", None, None)
+
+
 def parse_url(
     text: str,
     *,
     default_scheme: str | None = None,
     path_as_is: bool = False,
     allow_user: bool = True,
+    allow_file: bool = False,
     encode: bool = False,
 ) -> Url:
     """Take a URL apart; one without a scheme gets `default_scheme`, or is guessed by its host as curl does.
 
     `encode`: it came from a server, so spaces and octets beyond ASCII are percent-encoded.
+    `allow_file`: `file://` is a scheme too.
     Raises `UrlError`, `UnsupportedProtocolError` for other schemes than http and https, `LoginDeniedError`.
     """
     if len(text) > MAX_URL_LENGTH:
         raise UrlError(reason="Malformed input to a URL function")
+    if allow_file and (scheme_of(text) or default_scheme or "") == "file":
+        return _parse_file_url(text if scheme_of(text) else f"file://{text}", path_as_is)
     scheme, rest = _split_scheme(text, default_scheme)
     authority_end = _first_of(rest, "/?#")
     authority, rest = rest[:authority_end], rest[authority_end:]
@@ -139,6 +146,31 @@ def parse_url(
     )
 
 
+def _parse_file_url(text: str, path_as_is: bool) -> Url:
+    """Read `file:/path`, `file:///path` or `file://localhost/path` (RFC 8089 §2); no other host."""
+    path = text[len("file:") :]
+    if path.startswith("//"):
+        host, slash, path = path[2:].partition("/")
+        if not slash or host.lower() not in ("", "localhost", "127.0.0.1"):
+            raise UrlError(reason="Bad file:// URL")
+        path = "/" + path
+    path, _, fragment = path.partition("#")
+    path = path.partition("?")[0]
+    _refuse_junk(path=path, fragment=fragment)
+    return Url(
+        scheme="file",
+        user=None,
+        password=None,
+        host="",
+        zone="",
+        port=0,
+        port_given=False,
+        path=path if path_as_is else remove_dot_segments(path),
+        query=None,
+        fragment=fragment or None,
+    )
+
+
 def scheme_of(text: str) -> str:
     """Return the scheme that a URL begins with, in lower case, or "" when it has none."""
     end = 0
@@ -164,11 +196,11 @@ def resolve_reference(base: Url, reference: str, *, path_as_is: bool = False) ->
 def _resolve(base: Url, reference: str, path_as_is: bool) -> Url:
     if _is_absolute(reference):
         scheme = reference.partition(":")[0].lower()
-        if scheme not in DEFAULT_PORTS:
+        if scheme not in DEFAULT_PORTS and scheme != "file":
             raise protocol_not_supported(scheme)
         if not reference.startswith("/", len(scheme) + 1):
             raise UrlError(reason="Unsupported number of slashes following scheme")
-        return parse_url(reference, path_as_is=path_as_is, encode=True)
+        return parse_url(reference, path_as_is=path_as_is, allow_file=True, encode=True)
     if reference.startswith("//"):
         return parse_url(f"{base.scheme}:{reference}", path_as_is=path_as_is, encode=True)
     reference, _, fragment = reference.partition("#")
@@ -190,7 +222,7 @@ def _resolve(base: Url, reference: str, path_as_is: bool) -> Url:
 def append_query(text: str, addition: str) -> str:
     """Return the URL with data of `-G` or `--url-query` after its query."""
     try:
-        url = parse_url(text)
+        url = parse_url(text, allow_file=True)
     except UrlError as error:
         raise UrlError("Could not parse the URL, failed to set query") from error
     addition = _small_hex(addition)
@@ -199,7 +231,7 @@ def append_query(text: str, addition: str) -> str:
 
 def add_upload_name(text: str, file: str) -> str:
     """Return the URL with the name of an uploaded file, where its path ends with a slash or is missing."""
-    url = parse_url(text, path_as_is=True)
+    url = parse_url(text, path_as_is=True, allow_file=True)
     name = _small_hex(quote(encode_text(file.replace("\\", "/").rsplit("/", 1)[-1])))
     return url._replace(path=url.path + name).text() if url.path.endswith("/") and name else text
 
@@ -207,7 +239,7 @@ def add_upload_name(text: str, file: str) -> str:
 def remote_name(text: str) -> str:
     """Return the file name of `-O`: what follows the last slash of the path, or "" when there is nothing."""
     path = text.partition("#")[0].partition("?")[0]
-    return parse_url(path, path_as_is=True).path.rsplit("/", 1)[-1]
+    return parse_url(path, path_as_is=True, allow_file=True).path.rsplit("/", 1)[-1]
 
 
 def encode_text(text: str) -> bytes:

@@ -6,7 +6,7 @@ VERSION = "0.1.0"
 CURL_VERSION = f"{VERSION}-redox"
 USER_AGENT = f"curl/{CURL_VERSION}"
 RELEASE_DATE = "2026-11-23"
-PROTOCOLS = ("http", "https")
+PROTOCOLS = ("file", "http", "https")
 FEATURES = ("AsynchDNS", "HTTPS-proxy", "IDN", "IPv6", "Largefile", "libz", "SSL", "UnixSockets")
 
 

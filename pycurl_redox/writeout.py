@@ -86,6 +86,10 @@ class Transfer(NamedTuple):
     values: Mapping[str, Value]
     headers: Sequence[Header]
     curl_version: str = ""
+    moment: float = 0.0
+    """Seconds since 1970, for `%time{}`."""
+    terminals: frozenset[str] = frozenset()
+    """Which of "stdout" and "stderr" are, and get no controls out of a value."""
 
 
 def write_out(template: str, transfer: Transfer) -> list[Piece]:
@@ -116,6 +120,14 @@ class _Writer:
     def write(self, text: str) -> None:
         self._text.append(text)
 
+    def write_value(self, text: str) -> None:
+        """Write what may have come from a server."""
+        if self._stream in self._transfer.terminals:
+            from pycurl_redox.terminal import harmless_text
+
+            text = harmless_text(text)
+        self.write(text)
+
     def pieces(self) -> list[Piece]:
         self._switch(self._stream)
         return self._pieces
@@ -136,7 +148,12 @@ class _Writer:
         return position + 1
 
     def _forms(self) -> Iterable[tuple[str, Callable[[str], None]]]:
-        return (("{", self._named), ("header{", self._header), ("output{", self._output))
+        return (
+            ("{", self._named),
+            ("header{", self._header),
+            ("output{", self._output),
+            ("time{", self._time),
+        )
 
     def _named(self, name: str) -> None:
         key = name.lower()
@@ -145,11 +162,13 @@ class _Writer:
         elif key == "onerror":
             self.is_done = not self._transfer.values.get("exitcode")
         elif key == "json":
-            self.write(_json(self._transfer))
+            self.write_value(_json(self._transfer))
         elif key == "header_json":
-            self.write(_header_json(self._transfer.headers))
+            self.write_value(_header_json(self._transfer.headers))
         elif (kind := VARIABLES.get(key) or LATER_VARIABLES.get(key)) is not None:
-            self.write(_plain(kind, _value(self._transfer, key)))
+            self.write_value(_plain(kind, _value(self._transfer, key)))
+        elif (part := _url_part(key, self._transfer.values)) is not None:
+            self.write_value(part)
         else:
             stream = self._stream
             self._switch("stderr")
@@ -160,10 +179,19 @@ class _Writer:
         if len(name) > _MAX_HEADER_NAME:
             return
         wanted = name.lower().encode("utf-8", "surrogateescape")
-        for field, value in reversed(self._transfer.headers):
+        for field, value in self._transfer.headers:
             if field.lower() == wanted:
-                self.write(_text(value))
+                self.write_value(_text(value))
                 return
+
+    def _time(self, template: str) -> None:
+        """The time of day in UTC, as strftime has it; `%f` are microseconds."""
+        from datetime import UTC, datetime
+
+        moment = self._transfer.moment
+        # strftime's own %s takes the hour for a local one.
+        pieces = [piece.replace("%s", str(int(moment))) for piece in template.split("%%")]
+        self.write(datetime.fromtimestamp(moment, UTC).strftime("%%".join(pieces)))
 
     def _output(self, name: str) -> None:
         self._switch(name if name.startswith(">>") else ">" + name)
@@ -174,6 +202,27 @@ class _Writer:
             self._pieces.append(Piece(self._stream, octets))
             self._text = []
         self._stream = stream
+
+
+URL_PARTS = ("scheme", "user", "password", "options", "host", "port", "path", "query", "fragment", "zoneid")
+
+
+def _url_part(name: str, values: Mapping[str, Value]) -> str | None:
+    """Return what `url.PART` and `urle.PART` stand for; None when it is neither."""
+    which, _, part = name.partition(".")
+    if which not in ("url", "urle") or part not in URL_PARTS:
+        return None
+    from pycurl_redox.errors import FetchError
+    from pycurl_redox.url import parse_url
+
+    try:
+        url = parse_url(str(values.get("url" if which == "url" else "url_effective") or ""), allow_file=True)
+    except FetchError:
+        return ""
+    host = f"[{url.host}]" if url.is_ipv6 else url.host
+    port = str(url.port) if url.port else ""
+    found = {"host": host, "zoneid": url.zone, "port": port, "options": ""}
+    return found[part] if part in found else getattr(url, part) or ""
 
 
 def _value(transfer: Transfer, name: str) -> Value:

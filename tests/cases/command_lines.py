@@ -40,8 +40,9 @@ CASES = [
     Case("-o writes a file", "-s -o f a.test", (HI,), files=(("f", b"hi\n"),)),
     Case("-o of nothing makes an empty file", "-s -o f a.test", ((reply(),),), files=(("f", b""),)),
     Case("-O takes the name from the URL", "-sO a.test/d/n?q", (HI,), files=(("n", b"hi\n"),)),
-    Case("-O without a name is refused", "-sSO a.test", (),
-         stderr="curl: (23) Remote file name has no length!\n",
+    Case("-O without a name is refused", "-O a.test", (),
+         stderr="curl: Remote file name has no length!\n"
+         "curl: (23) Failed writing received data to disk/application\n",
          exit_code=23),
     Case("a pattern makes several files", "-s -o f#1 a.test/[1-2]", ((*HI, reply(b"ho")),),
          files=(("f1", b"hi\n"), ("f2", b"ho"))),
@@ -80,11 +81,11 @@ CASES = [
     Case("the exit code is the last one's", "-s nowhere.test a.test", (HI,), b"hi\n"),
     Case("--fail-early stops", "-s --fail-early nowhere.test a.test", (), exit_code=6),
     Case("an unknown option", "--nonsense", (), stderr="curl: option --nonsense: is unknown\n"
-         "curl: try 'curl --help' for more information\n", exit_code=2),
+         "curl: try 'curl --help' or 'curl --manual' for more information\n", exit_code=2),
     Case("a scheme that is not spoken", "-sS gopher://a.test/", (),
          stderr='curl: (1) Protocol "gopher" not supported or disabled in libcurl\n', exit_code=1),
     Case("-T of a file that is not there", "-T none a.test", (), stderr="curl: Can't open 'none'!\n"
-         "curl: try 'curl --help' for more information\n", exit_code=26),
+         "curl: try 'curl --help' or 'curl --manual' for more information\n", exit_code=26),
     Case("the meter", "-o f a.test", ((reply(b""),),),
          stderr=METER + "\r" + ZERO + "\r" + ZERO + "\n", files=(("f", b""),)),
     Case("-v", "-sv -o f a.test", ((reply(b"hi"), b""),), files=(("f", b"hi"),), stderr=(

@@ -298,7 +298,7 @@ def test_a_bad_command_line_gets_curls_message_and_code(line: list[str]) -> None
 
 
 def lines_of(text: str) -> list[str]:
-    text = re.sub(r"after \d+ ms", "after N ms", text).replace(" or 'curl --manual'", "")
+    text = re.sub(r"after \d+ ms", "after N ms", text)
     return [line for line in text.splitlines() if not re.match(r" +%|.*\r| +Dload", line)]
 
 

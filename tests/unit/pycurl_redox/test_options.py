@@ -2,7 +2,7 @@
 
 import pytest
 
-from pycurl_redox import option_actions
+from pycurl_redox import option_actions, version
 from pycurl_redox.config import AUTH_ANY, AUTH_BEARER, AUTH_DIGEST, GlobalConfig, OperationConfig
 from pycurl_redox.errors import TRY_HELP, UsageError
 from pycurl_redox.method import method_note, settle_method
@@ -187,7 +187,9 @@ def test_authentication_is_a_set_of_bits():
 def test_protocols_are_added_taken_away_and_set():
     assert operation("--proto", "=https").proto == {"https"}
     assert operation("--proto", "-all,https").proto == {"https"}
-    assert operation("--proto", "-http").proto == {"https"}
+    assert operation("--proto", "-http").proto == {"file", "https"}
+    assert operation("--proto-redir", "-http").proto_redir == {"https"}
+    assert operation("--proto-redir", "+file").proto_redir == {"file", "http", "https"}
     assert operation("--proto-redir", "=http,https").proto_redir == {"http", "https"}
 
 
@@ -323,4 +325,4 @@ def test_every_row_of_the_table_leads_somewhere():
         elif field not in ("", "-"):
             assert hasattr(OperationConfig(), field), name
     assert set(ACTIONS) == {row[0] for row in rows if row[3] == "*"}
-    assert option_actions.PROTOCOLS == ("http", "https")
+    assert option_actions.PROTOCOLS == version.PROTOCOLS

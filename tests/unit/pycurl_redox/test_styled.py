@@ -21,8 +21,8 @@ BASE = parse_url("http://a.test/d/e")
             b"\x1b[1mLocation\x1b[0m:\x1b]8;;http://a.test/x?a=b\x1b\\ /x?a=b\r\n\x1b]8;;\x1b\\",
         ),
         (b"location: gopher://x/\r\n", b"\x1b[1mlocation\x1b[0m: gopher://x/\r\n"),
-        (b"Location: \xff\r\n", b"\x1b[1mLocation\x1b[0m: \xff\r\n"),
-        (b"Location: /\x1b\\\r\n", b"\x1b[1mLocation\x1b[0m: /\x1b\\\r\n"),
+        (b"Location: \xff\r\n", b"\x1b[1mLocation\x1b[0m: \\xff\r\n"),
+        (b"Location: /\x1b\\\r\n", b"\x1b[1mLocation\x1b[0m: /\\x1b\\\r\n"),
     ],
 )
 def test_names_are_bold_and_redirects_are_links(line: bytes, shown: bytes) -> None:

@@ -44,7 +44,7 @@ def text(template, **keywords):
         ("x\\", "x\\"),
         ("x%", "x%"),
         ("%header{CONTENT-type}|%header{nope}|%header{", "text/plain||%header{"),
-        ("%header{set-cookie}", '"b"'),
+        ("%header{set-cookie}", "a=1"),
         ("%{url}", "http://h/é"),
     ],
 )
@@ -98,3 +98,40 @@ def test_headers_are_json_one_name_a_line():
 def test_json_text_is_always_json():
     for letter in map(chr, range(256)):
         assert json.loads(quoted_json(letter)) == letter
+
+
+def test_the_time_is_told_in_utc():
+    told = write_out(
+        "%time{%d/%b/%Y %H:%M:%S.%f %z %Z %% %s %%s}", Transfer(VALUES, [], moment=1754037103.037103)
+    )
+    assert told[0].octets == b"01/Aug/2025 08:31:43.037103 +0000 UTC % 1754037103 %s"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("url.scheme", "http"),
+        ("url.user", "u"),
+        ("url.password", "p%20w"),
+        ("url.options", ""),
+        ("url.host", "[fe80::1]"),
+        ("url.zoneid", "eth0"),
+        ("url.port", "80"),
+        ("url.path", "/b"),
+        ("url.query", "q=1"),
+        ("url.fragment", "f"),
+        ("urle.host", "other"),
+        ("urle.port", "8080"),
+        ("urle.query", ""),
+        ("URLE.Path", "/"),
+    ],
+)
+def test_parts_of_both_urls_are_told(name, expected):
+    values = {"url": "http://u:p%20w@[fe80::1%25eth0]/a/../b?q=1#f", "url_effective": "http://other:8080/"}
+    assert text(f"<%{{{name}}}>", values=values) == f"<{expected}>"
+
+
+def test_a_part_of_what_is_no_url_is_empty_and_an_unknown_part_is_named():
+    assert text("<%{url.host}>", values={"url": "http://"}) == "<>"
+    pieces = written("%{url.nothing}")
+    assert pieces[0].octets == b"curl: unknown --write-out variable: 'url.nothing'\n"

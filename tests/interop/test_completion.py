@@ -1,0 +1,191 @@
+"""Completion, in the shells it is for."""
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pycurl_redox.completion import bash, categories, fish, zsh
+from pycurl_redox.help import shown_options
+from pycurl_redox.option_table import shown_name
+
+pytestmark = pytest.mark.interop
+
+BASH = shutil.which("bash")
+ZSH = shutil.which("zsh")
+FISH = shutil.which("fish")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a file", "apple", "pear"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "fruits").mkdir()
+    return tmp_path
+
+
+def in_bash(folder: Path, *words: str, breaks: str = " \t\n\"'><=;|&(:") -> set[str]:
+    """What bash offers for the last of the words, asked as bash asks: by COMP_WORDS."""
+    if BASH is None:
+        pytest.skip("bash is not installed")
+    (folder / ".completion").write_text(bash())
+    program = (
+        "COMP_WORDBREAKS=$1; shift; source .completion\n"
+        "complete -p redox-curl | grep -q _redox_curl || exit 9\n"
+        'COMP_WORDS=(redox-curl "$@"); COMP_CWORD=$#; _redox_curl; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        [BASH, "--norc", "-c", program, "bash", breaks, *words],
+        cwd=folder, capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    return set(done.stdout.splitlines()) - {""}
+
+
+def test_bash_completes_the_beginnings_of_long_options(folder: Path) -> None:
+    assert in_bash(folder, "--remote-n") == {"--remote-name", "--remote-name-all"}
+    assert in_bash(folder, "--no-remote-n") == {"--no-remote-name", "--no-remote-name-all"}
+    assert in_bash(folder, "--expand-user") == {"--expand-user", "--expand-user-agent"}
+    assert in_bash(folder, "-s", "--http1") == {"--http1.0", "--http1.1"}
+
+
+def test_bash_completes_every_option_that_help_shows(folder: Path) -> None:
+    offered = in_bash(folder, "-")
+    for row in shown_options():
+        assert f"--{shown_name(row)}" in offered
+        assert not row[1] or f"-{row[1]}" in offered
+
+
+@pytest.mark.parametrize("option", ["-o", "--output", "-sSo", "-K", "--cacert", "-T", "--trace-ascii"])
+def test_bash_completes_files_behind_options_that_take_one(folder: Path, option: str) -> None:
+    assert in_bash(folder, option, "a") == {"a file", "apple"}
+
+
+def test_bash_completes_nothing_behind_other_values(folder: Path) -> None:
+    assert in_bash(folder, "-m", "a") == set()
+    assert in_bash(folder, "-uo", "a") == set()  # o is the user here
+    assert in_bash(folder, "a") == set()
+
+
+def test_bash_completes_folders_categories_choices_and_files_behind_an_at(folder: Path) -> None:
+    assert in_bash(folder, "--output-dir", "") == {"fruits"}
+    assert in_bash(folder, "--help", "") == set(categories())
+    assert in_bash(folder, "-h", "a") == {"all", "auth"}
+    assert in_bash(folder, "-X", "P") == {"POST", "PUT", "PATCH"}
+    assert in_bash(folder, "-d", "@a") == {"@a file", "@apple"}
+    assert in_bash(folder, "-d", "a") == set()
+    with_at = " \t\n\"'@><=;|&(:"
+    assert in_bash(folder, "-d", "@", "a", breaks=with_at) == {"a file", "apple"}
+
+
+def test_fish_completes(folder: Path) -> None:
+    if FISH is None:
+        pytest.skip("fish is not installed")
+    (folder / "completion.fish").write_text(fish())
+
+    def offered(line: str) -> set[str]:
+        done = subprocess.run(
+            [FISH, "--no-config", "-c", f"source completion.fish; complete -C '{line}'"],
+            cwd=folder, capture_output=True, text=True, timeout=30, env={**os.environ, "HOME": str(folder)},
+        )  # fmt: skip
+        assert done.stderr == ""
+        return {found.split("\t")[0] for found in done.stdout.splitlines()}
+
+    assert offered("redox-curl --remote-n") == {"--remote-name", "--remote-name-all"}
+    assert {"apple", "a file"} <= offered("redox-curl -o a") and "pear" not in offered("redox-curl -o a")
+    assert offered("redox-curl --help ") == set(categories())
+    assert offered("redox-curl --output-dir f") == {"fruits/"}
+    assert offered("redox-curl -X P") == {"POST", "PUT", "PATCH"}
+
+
+def test_zsh_completes(folder: Path) -> None:
+    if ZSH is None:
+        pytest.skip("zsh is not installed")
+    (folder / "functions").mkdir()
+    (folder / "functions" / "_redox-curl").write_text(zsh())
+    setup = (
+        "fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -D; PS1='ready> '; LISTMAX=1000"
+    )
+    with Shell(ZSH, "-f", "-i", cwd=folder) as typed:
+        typed.write(setup + "; print la''den\n")
+        typed.until("laden")
+        assert "--remote-name-all" in typed.after("redox-curl --remote-n\t\t", "--remote-name-all")
+        typed.write("\x15")
+        assert "apple" in typed.after("redox-curl -o app\t", "apple")
+        typed.write("\x15")
+        assert "PATCH" in typed.after("redox-curl -X P\t\t", "PATCH")
+
+
+class Typed:
+    """An interactive shell on a terminal."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._seen = ""
+
+    def write(self, text: str) -> None:
+        os.write(self._descriptor, text.encode())
+
+    def until(self, wanted: str, timeout: float = 20) -> str:
+        """Read until the text has come; return all that came with it."""
+        import select
+
+        deadline = time.monotonic() + timeout
+        while wanted not in self._seen:
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self._descriptor], [], [], left)[0], (wanted, self._seen)
+            piece = os.read(self._descriptor, 65_536).decode("utf-8", "replace")
+            self._seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", piece)
+        seen, self._seen = self._seen, ""
+        return seen
+
+    def after(self, text: str, wanted: str) -> str:
+        self.write(text)
+        return self.until(wanted)
+
+
+class Shell:
+    """Start a shell; `with` gives what types into it."""
+
+    def __init__(self, *command: str, cwd: Path) -> None:
+        self._ours, theirs = pty.openpty()
+        self._process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, start_new_session=True,
+            env={**os.environ, "TERM": "vt100", "HOME": str(cwd)},
+        )  # fmt: skip
+        os.close(theirs)
+
+    def __enter__(self) -> Typed:
+        return Typed(self._ours)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._ours)
+
+
+def test_an_installed_package_has_its_pages_and_completions(tmp_path: Path) -> None:
+    """The builder's own function, without the network that a whole build may want."""
+    root = Path(__file__).resolve().parents[2]
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from build_backend import make_shared_files\n"
+        "from pathlib import Path; make_shared_files(Path(sys.argv[2]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(root / "scripts"), str(tmp_path)], capture_output=True, text=True
+    )
+    if "No module named 'setuptools'" in done.stderr:
+        pytest.skip("setuptools is not installed")
+    assert done.returncode == 0, done.stderr
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    named = set(re.findall(r'"build/(share/[^"]+)"', (root / "pyproject.toml").read_text()))
+    assert {name for name in made if "/man/" not in name} == {name for name in named if "/man/" not in name}
+    assert {name for name in made if "/man/" in name} == {
+        f"share/man/man1/{page}.1" for page in ("redox-curl", "redox-ping", "redox-netcfg")
+    }
