@@ -8,27 +8,25 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pycurl_redox import errors
 from pycurl_redox.compose import FORM_URLENCODED
+from pycurl_redox.messages import note
 from pycurl_redox.method import method_note, settle_method
-from pycurl_redox.output import FileNotOpenError, Output, open_deaf
+from pycurl_redox.output import FileNotOpenError, NullOutput, Output, open_deaf
 from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
 from pycurl_redox.url import Url, add_upload_name, append_query, parse_url, remote_name
-from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
     from pycurl_redox.incoming import Incoming
     from pycurl_redox.message import Body, Head
     from pycurl_redox.reporter import ProgressLine
-
-HTTP_PROBLEM = ": HTTP error"
-RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
-FIRST_RETRY_DELAY = 1.0
-LAST_RETRY_DELAY = 600.0
+    from pycurl_redox.resume import BrokenBody
 
 
 class SkippedError(Exception):
@@ -36,7 +34,10 @@ class SkippedError(Exception):
 
 
 class Job:
-    """Everything between one URL of the command line and its exit code."""
+    """Everything between one URL of the command line and its exit code.
+
+    prepare, perform, clean_up: one job after the other (`run`), or many at once (`parallel`).
+    """
 
     def __init__(
         self,
@@ -46,11 +47,13 @@ class Job:
         url: str,
         values: tuple[str, ...],
         upload: str | None,
+        number: int = 0,
     ) -> None:
         self.command = command
         self.setup = setup
         self.config = setup.config
-
+        self.number = number
+        """Jobs of the command before this one."""
         self.url_text = self.given_url = url
         self._node = node
         self._values = values
@@ -59,50 +62,81 @@ class Job:
         self._dump: BinaryIO | None = None
         self.output = Output(None)
         self._etag_file: BinaryIO | None = None
-        self.retries_left = self.config.retry
+        self.transfer: Transfer | None = None
+        """The last try, from `prepare` on."""
+        self.failure: errors.FetchError | None = None
+        """Of a URL that cannot be asked for."""
+        self._broken: BrokenBody | None = None
+        self._body_head: Head | None = None
+        """Of the body that this try has begun to write."""
+        self._asks_for_whole = False
+        self._given_headers: list[str] = []
+        self._resumed = 0
+        """Octets written that -C counts in already."""
 
     def run(self) -> int:
-        """Do the transfer; errors are reported here, the exit code says what they were."""
+        """Do the transfer, and nothing beside it; return its exit code."""
+        try:
+            return self.command.network.run(self.perform(sleep_until)) if self.prepare() else 0
+        finally:
+            self.clean_up()
+
+    def prepare(self) -> bool:
+        """Open what the transfer needs; False when it is left out.
+
+        What is wrong with the command line itself is raised, and ends the command.
+        """
         try:
             self._open_etag_file()
-            transfer = self._prepare()
+            self.transfer = self._prepare()
         except SkippedError:
-            return 0
-        except errors.UsageError:
-            raise
-        except errors.FetchError as error:
-            self.command.complain(error)
-            return error.exit_code
-        exit_code = 0
-        try:
-            exit_code = self.command.network.run(self._perform(transfer))
-        except KeyboardInterrupt:
-            self.output.close()
-            raise
-        finally:
-            self._clean_up()
-        return exit_code
+            return False
+        return True
+
+    async def perform(self, pause: Callable[[float], Awaitable[object]]) -> int:
+        """Run the transfer, again as --retry says, and tell of it; `pause` waits until the next try."""
+        transfer, retries = self.transfer, None
+        if transfer is None:
+            assert self.failure is not None
+            self.command.complain(self.failure)
+            return self.failure.exit_code
+        now = self.setup.fetcher.network.now
+        if self.config.retry:
+            from pycurl_redox.retry import Retries
+
+            retries = Retries(self.config, now())
+        while True:
+            error = await self._attempt(transfer)
+            if self._asks_for_whole:
+                self._asks_for_whole = False
+                self.transfer = transfer = self._again(transfer, transfer.result.retries)
+                continue
+            if retries is None:
+                return self.finish(error)
+            self._remember_break(transfer, error)
+            wait = retries.wait(transfer, error, now(), self.command.complain, self.command.warn)
+            if wait is None:
+                return self.finish(error or self._error_of_body(transfer))
+            try:
+                self._plan_next_try(transfer)
+            except errors.FetchError as failure:
+                return self.finish(failure)
+            await pause(now() + wait)
+            self.transfer = transfer = self._again(transfer, transfer.result.retries + 1)
 
     # ---- before
 
-    def _prepare(self) -> Transfer:
+    def _prepare(self) -> Transfer | None:
         config, command = self.config, self.command
         method = settle_method(config, command.warn, uploads=self._upload is not None)
         text = method_note(config, method, command.config.verbose)
         if text and not command.config.silent:
             command.stderr.write(text)
-        if self._upload is not None and self._upload not in ("-", "."):
-            self.url_text = add_upload_name(self.url_text, self._upload)
-        if config.query:
-            self.url_text = append_query(self.url_text, config.query)
-        url = parse_url(
-            self.url_text,
-            default_scheme=config.proto_default,
-            path_as_is=config.path_as_is,
-            allow_user=not config.disallow_username_in_url,
-        )
-        if config.proto is not None and url.scheme not in config.proto:
-            raise errors.protocol_not_supported(url.scheme)
+        try:
+            url = self._url()
+        except errors.FetchError as error:
+            self.failure = error
+            return None
         self.output = self._choose_output(url)
         body, content_type = self._body(method)
         self._dump = self._open_dump()
@@ -117,7 +151,7 @@ class Job:
             cookies=command.cookies,
         )
         self._resume(transfer)
-        transfer.extra_headers = self._extra_headers()
+        transfer.extra_headers = self._given_headers = self._extra_headers()
         reporter.result = transfer.result
         reporter.on_head = self._see_head
         if config.include and command.config.styled_output and self.output.is_terminal:
@@ -126,6 +160,22 @@ class Job:
             reporter.style = lambda line: styled(line, transfer.url)
         transfer.result.referer = config.referer
         return transfer
+
+    def _url(self) -> Url:
+        config = self.config
+        if self._upload is not None and self._upload not in ("-", "."):
+            self.url_text = add_upload_name(self.url_text, self._upload)
+        if config.query:
+            self.url_text = append_query(self.url_text, config.query)
+        url = parse_url(
+            self.url_text,
+            default_scheme=config.proto_default,
+            path_as_is=config.path_as_is,
+            allow_user=not config.disallow_username_in_url,
+        )
+        if config.proto is not None and url.scheme not in config.proto:
+            raise errors.protocol_not_supported(url.scheme)
+        return url
 
     def _extra_headers(self) -> list[str]:
         """What --json and --etag-compare add to -H."""
@@ -170,6 +220,8 @@ class Job:
 
     def _choose_output(self, url: Url) -> Output:
         config, node = self.config, self._node
+        if node.output_is_null:
+            return NullOutput()
         path = node.output
         if node.remote_name:
             path = remote_name(self.url_text)
@@ -183,6 +235,10 @@ class Job:
             return Output(None)
         if config.output_dir:
             path = os.path.join(config.output_dir, path)
+        if config.skip_existing and self._upload is None and path and os.path.exists(path):
+            if self.command.config.verbose:
+                self.command.stderr.write(note(f'skips transfer, file exists: "{path}"'))
+            raise SkippedError
         output = Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
         output.mode = config.create_file_mode
         return output
@@ -207,7 +263,7 @@ class Job:
             return FileBody(sys.stdin.buffer, None)
         start = max(0, self.config.continue_at or 0)
         try:
-            self._upload_file = file = open(path, "rb")  # noqa: SIM115 - closed in _clean_up
+            self._upload_file = file = open(path, "rb")  # noqa: SIM115 - closed in clean_up
             size = os.fstat(file.fileno()).st_size if os.path.isfile(path) else None
         except OSError:
             raise errors.UsageError(f"Can't open '{path}'!", 26) from None
@@ -235,20 +291,6 @@ class Job:
 
     # ---- the transfer
 
-    async def _perform(self, transfer: Transfer) -> int:
-        network = self.setup.fetcher.network
-        began = network.now()
-        delay = FIRST_RETRY_DELAY
-        while True:
-            error = await self._attempt(transfer)
-            wait = self._retry_wait(transfer, error, delay, network.now() - began)
-            if wait is None:
-                return self._finish(transfer, error)
-            delay = min(delay * 2, LAST_RETRY_DELAY)
-            await sleep_until(network.now() + wait)
-            self.output.truncate()
-            transfer = self._again(transfer)
-
     async def _attempt(self, transfer: Transfer) -> errors.FetchError | None:
         line = self._progress(transfer)
         if line is None:
@@ -265,7 +307,7 @@ class Job:
 
     def _progress(self, transfer: Transfer) -> ProgressLine | None:
         config = self.command.config
-        if config.silent or config.no_progress_meter or self.output.is_terminal:
+        if config.parallel or config.silent or config.no_progress_meter or self.output.is_terminal:
             return None
         from pycurl_redox.reporter import ProgressLine
 
@@ -301,6 +343,7 @@ class Job:
             task.cancel()
 
     async def _receive_all(self, transfer: Transfer) -> errors.FetchError | None:
+        self._body_head = None
         try:
             incoming = await self.setup.fetcher.fetch(transfer)
             try:
@@ -311,20 +354,99 @@ class Job:
             self.command.warn(error.warning)
             return error
         except errors.FetchError as error:
+            if self._broken is not None and isinstance(error, errors.HttpReturnedError):
+                self._judge(self._broken, transfer.result.heads[-1])
             return error
         if self.config.fail_with_body and transfer.result.status >= 400:
             return errors.http_returned(transfer.result.status)
         return None
 
     async def _receive(self, incoming: Incoming) -> None:
+        left_out = 0
+        if self._broken is not None and self.config.continue_at is None:
+            wanted, left_out = self._judge(self._broken, incoming.head)
+            if not wanted:
+                while len(await incoming.read()):  # the connection may serve again
+                    pass
+                return
+        self._body_head = incoming.head
         write = self.output.write
         while len(chunk := await incoming.read()):
+            if left_out:
+                left_out -= len(held := memoryview(chunk)[:left_out])
+                chunk = memoryview(chunk)[len(held) :]
             write(chunk)
         if self.output.path is not None and not incoming.is_unmet:
             self.output.open()
 
-    def _again(self, transfer: Transfer) -> Transfer:
-        """Plan the transfer anew, for a retry."""
+    # ---- the next try
+
+    def _judge(self, broken: BrokenBody, head: Head) -> tuple[bool, int]:
+        """Say whether a body is to be written, and how much of its beginning is there already."""
+        from pycurl_redox.resume import Verdict
+
+        verdict = broken.judge(head)
+        self.reporter.note(f"Of the {broken.held} bytes received before: this is {verdict.value}")
+        if verdict is Verdict.OTHER and broken.headers():
+            self._start_over()
+        elif verdict is Verdict.MISMATCH:
+            broken.validator = None
+            self._asks_for_whole = True
+            self._start_over()
+        return verdict not in (Verdict.MISMATCH, Verdict.NO_BODY), broken.held * (verdict is Verdict.SAME)
+
+    def _remember_break(self, transfer: Transfer, error: errors.FetchError | None) -> None:
+        """Keep in mind what is in the file of a body that broke off."""
+        head, output = self._body_head, self.output
+        if head is None or output.is_starting_over or self.config.include:
+            return
+        if error is None or not 200 <= head.status < 300:
+            self._broken = None
+        elif output.written and output.is_regular:
+            from pycurl_redox.resume import BrokenBody
+
+            if self._broken is not None and self._broken.held <= output.written and head.status == 206:
+                self._broken.held, self._broken.error = output.written, error
+                return
+            self._broken = BrokenBody(head, output.written, error)
+            if not self._may_ask_for_rest(transfer):
+                self._broken.validator = None
+
+    def _may_ask_for_rest(self, transfer: Transfer) -> bool:
+        """What was written is what a range counts, and the user has no part of the request in hand."""
+        config = self.config
+        if transfer.method != "GET" or config.compressed or config.tr_encoding or config.raw:
+            return False
+        if config.range or config.continue_at is not None or config.time_condition or config.etag_compare:
+            return False
+        return not any(
+            line.partition(":")[0].strip().lower() in ("range", "if-range") for line in config.headers
+        )
+
+    def _error_of_body(self, transfer: Transfer) -> errors.FetchError | None:
+        """An answer that was no body leaves the transfer as broken as it was."""
+        return self._broken.error if self._broken is not None and self._body_head is None else None
+
+    def _plan_next_try(self, transfer: Transfer) -> None:
+        """Go on where a body broke off, or begin anew; WriteFailedError when that cannot be."""
+        broken = self._broken
+        if broken is not None and self.config.continue_at is not None and transfer.method == "GET":
+            transfer.resume_from += self.output.written - self._resumed
+            self._resumed = self.output.written
+        elif broken is None or not broken.headers():
+            self._start_over()
+
+    def _start_over(self) -> None:
+        output = self.output
+        if output.written and output.path is not None and not output.is_starting_over:
+            output.start_over()
+            if not self.command.config.silent:
+                self.command.write_stderr(f"Throwing away {output.written} bytes\n")
+        elif output.path is None:
+            output.written = 0
+
+    def _again(self, transfer: Transfer, retries: int) -> Transfer:
+        """Plan the transfer anew."""
         again = Transfer(
             self.config,
             transfer.first_url,
@@ -335,56 +457,21 @@ class Job:
             cookies=transfer.cookies,
         )
         again.resume_from = transfer.resume_from
-        again.extra_headers = transfer.extra_headers
+        again.extra_headers = [*self._given_headers, *(self._broken.headers() if self._broken else ())]
         again.result.referer = self.config.referer
-        again.result.retries = transfer.result.retries + 1
+        again.result.retries = retries
         if again.body is not None:
             again.body.rewind()
         self.reporter.result = again.result
         return again
 
-    def _retry_wait(
-        self, transfer: Transfer, error: errors.FetchError | None, delay: float, elapsed: float
-    ) -> float | None:
-        """Return how long to wait before the next try; None when there is none."""
-        config = self.config
-        if not self.retries_left:
-            return None
-        problem = self._problem(transfer, error)
-        if problem is None:
-            return None
-        wait = float(config.retry_delay) or delay
-        after = transfer.result.header(b"retry-after")
-        if after and problem == HTTP_PROBLEM:
-            wait = _retry_after(after, wall_clock()) or wait
-        if config.retry_max_time and elapsed + wait > config.retry_max_time:
-            return None
-        left = self.retries_left
-        self.retries_left -= 1
-        if error is not None:
-            self.command.complain(error)
-        self.command.warn(f"Problem {problem}. Will retry in {wait:.0f} seconds. {left} retries left.")
-        return wait
-
-    def _problem(self, transfer: Transfer, error: errors.FetchError | None) -> str | None:
-        """Say why another try may help, in curl's words."""
-        config, status = self.config, transfer.result.status
-        if isinstance(error, errors.OperationTimedOutError):
-            return ": timeout"
-        if isinstance(error, errors.ResolveFailedError | errors.ProxyResolveError):
-            return ": timeout"
-        if isinstance(error, errors.ConnectFailedError) and config.retry_connrefused:
-            return ": connection refused"
-        if status in RETRIED_STATUSES and (error is None or isinstance(error, errors.HttpReturnedError)):
-            return HTTP_PROBLEM
-        if error is not None and config.retry_all_errors:
-            return "(retrying all errors)"
-        return None
-
     # ---- after
 
-    def _finish(self, transfer: Transfer, error: errors.FetchError | None) -> int:
-        command, result = self.command, transfer.result
+    def finish(self, error: errors.FetchError | None) -> int:
+        """Tell of the transfer that has ended, and return its exit code."""
+        command, transfer = self.command, self.transfer
+        assert transfer is not None
+        result = transfer.result
         if error is not None:
             result.exit_code, result.error = error.exit_code, str(error)
             command.complain(error)
@@ -398,6 +485,13 @@ class Job:
         if self.config.write_out:
             command.write_out(self, transfer)
         return result.exit_code
+
+    def clean_up(self) -> None:
+        """Close what `prepare` and the transfer have opened; may be called again."""
+        self.output.close()
+        for file in (self._upload_file, self._dump, self._etag_file):
+            if file is not None:
+                file.close()
 
     def _set_remote_time(self, last_modified: bytes | None) -> None:
         """Give the file the time that its original has."""
@@ -414,22 +508,6 @@ class Job:
             os.utime(path, (modified, modified))
         except OSError as error:
             self.command.warn(f"Failed to set filetime {modified} on outfile: {error.strerror}")
-
-    def _clean_up(self) -> None:
-        self.output.close()
-        for file in (self._upload_file, self._dump, self._etag_file):
-            if file is not None:
-                file.close()
-
-
-def _retry_after(value: bytes, now: float) -> float | None:
-    """RFC 9110 §10.2.3: seconds, or a date; None for what is neither, or is over."""
-    if value.isdigit():
-        return float(value) if len(value) < 10 else None
-    from pycurl_redox.dates import parse_date
-
-    moment = parse_date(value.decode("latin-1"))
-    return float(moment - int(now)) if moment is not None and moment > now else None
 
 
 def file_name_of(disposition: bytes) -> str:

@@ -56,8 +56,8 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "time_total": result.total,
         "url": job.given_url,
         "url_effective": transfer.url.text(),
-        "urlnum": job.command.transfers_done,
-        "xfer_id": job.command.transfers_done,
+        "urlnum": job.number,
+        "xfer_id": job.number,
     }
 
 
