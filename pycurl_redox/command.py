@@ -43,7 +43,7 @@ class Command:
         self.operations = line.operations
         self.environment = environment
         self.stderr = stderr
-        self.pool = Pool()
+        self.pool = Pool(max_per_host=self.config.parallel_max_host)
         self.names = Names()
         self.cookies: CookieJar | None = None
         self.exit_code = 0
@@ -208,8 +208,12 @@ class Command:
     def complain(self, error: errors.FetchError) -> None:
         """Write an error, unless -s without -S."""
         if not self.config.silent or self.config.show_error:
-            self.stderr.write(error.report())
-            self.stderr.flush()
+            self.write_stderr(error.report())
+
+    def complain_plainly(self, exit_code: int, text: str) -> None:
+        """Write an exit code and what it means in general."""
+        if not self.config.silent or self.config.show_error:
+            self.write_stderr(f"curl: ({exit_code}) {text}\n")
 
     def _run_in_turn(self) -> None:
         try:

@@ -161,7 +161,7 @@ class Session:
         if self.proxy_login is None and route.proxy is not None and route.proxy.user is not None:
             self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)
         while True:
-            connection = self._reused(route) or await self._connect(route)
+            connection = self._reused(route) or await self._new(route)
             is_fresh = connection.exchanges == 0
             self._note_connection(connection)
             transfer.met_http10 |= connection.is_http10
@@ -262,6 +262,17 @@ class Session:
             connection.observer = self.observer
         return connection
 
+    async def _new(self, route: Route) -> Connection:
+        """Connect as soon as the host may have one more connection; one that comes back meanwhile will do."""
+        pool = self.fetcher.pool
+        while not pool.has_room(route):
+            if not await pool.freed.wait(self.deadline):
+                raise self._translated(TimedOutError("HTTP: all connections to the host are in use"))
+            connection = self._reused(route)
+            if connection is not None:
+                return connection
+        return await self._connect(route)
+
     async def _connect(self, route: Route) -> Connection:
         config, result = self.transfer.config, self.transfer.result
         deadline = self._earliest(
@@ -270,6 +281,7 @@ class Session:
         head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
         times = self.times
         number = self.fetcher.pool.next_number()
+        gone = self.fetcher.pool.count(route)
         try:
             connection = await connections.connect(
                 self.network,
@@ -282,12 +294,15 @@ class Session:
                 self._learn_addresses,
                 head_start,
             )
-        except errors.FetchError:
-            self.observer.transfer_ended()
-            self.observer.note(f"Closing connection {number}")
+        except BaseException as error:
+            gone()
+            if isinstance(error, errors.FetchError):
+                self.observer.transfer_ended()
+                self.observer.note(f"Closing connection {number}")
             raise
         finally:
             result.name_lookup = (times.resolved or self.began) - self.began
+        connection.on_end = gone
         result.connects += 1
         keepalive = None if config.no_keepalive else config.keepalive_time or KEEPALIVE_TIME
         connection.endpoint.tune(nagle=not config.tcp_nodelay, keepalive=keepalive)
@@ -359,7 +374,7 @@ class Session:
     async def _again(self, connection: Connection, route: Route, deadline: float) -> Connection:
         """A proxy that closes after its challenge is dialled again."""
         self.drop(connection)
-        return await connections.connect(
+        again = await connections.connect(
             self.network,
             route,
             self.fetcher.pool.next_number(),
@@ -369,6 +384,8 @@ class Session:
             self._known_addresses,
             self._learn_addresses,
         )
+        again.on_end = self.fetcher.pool.count(route)
+        return again
 
     def _note_connection(self, connection: Connection) -> None:
         result = self.transfer.result

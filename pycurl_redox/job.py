@@ -66,6 +66,8 @@ class Job:
         """The last try, from `prepare` on."""
         self.failure: errors.FetchError | None = None
         """Of a URL that cannot be asked for."""
+        self.error: errors.FetchError | None = None
+        """What the transfer ended with."""
         self._broken: BrokenBody | None = None
         self._body_head: Head | None = None
         """Of the body that this try has begun to write."""
@@ -98,6 +100,7 @@ class Job:
         transfer, retries = self.transfer, None
         if transfer is None:
             assert self.failure is not None
+            self.error = self.failure
             self.command.complain(self.failure)
             return self.failure.exit_code
         now = self.setup.fetcher.network.now
@@ -226,7 +229,10 @@ class Job:
         if node.remote_name:
             path = remote_name(self.url_text)
             if not path and not config.remote_header_name:
-                raise errors.WriteFailedError("Remote file name has no length!")
+                if not self.command.config.silent:
+                    self.command.stderr.write("curl: Remote file name has no length!\n")
+                self.command.complain(errors.WriteFailedError())
+                raise errors.WriteFailedError()
         elif path and self._values:
             from pycurl_redox.glob import output_name
 
@@ -473,6 +479,7 @@ class Job:
         assert transfer is not None
         result = transfer.result
         if error is not None:
+            self.error = error
             result.exit_code, result.error = error.exit_code, str(error)
             command.complain(error)
             if self.config.remove_on_error:

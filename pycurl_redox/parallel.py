@@ -42,7 +42,8 @@ class SideBySide:
         self._made = 0
         self._ended: list[tuple[Job, int]] = []
         self._changed = Signal()
-        self._is_over = False
+        self._failed: Job | None = None
+        """With --fail-early: the one that ends all others."""
         self._meter: ParallelMeter | None = None
 
     async def run(self) -> None:
@@ -51,18 +52,19 @@ class SideBySide:
             self._make_next()
             self._begin_more()
             self._start_meter()
-            while self._running and not self._is_over:
+            while self._running and self._failed is None:
                 self._draw()
                 await self._changed.wait(self._network.now() + PARALLEL_INTERVAL if self._meter else None)
                 self._take_ended()
                 self._begin_more()
+            if self._failed is not None:
+                self._abort(self._failed)
+            self._draw(final=True)
         except errors.FetchError as error:
-            self._stop(None)
             self._report(error)
         finally:
-            self._stop(errors.AbortedError(ABORTED) if self._is_over else None)
+            self._stop()
             self._command.save_cookie_jars()
-        self._draw(final=True)
 
     # ---- beginning
 
@@ -77,7 +79,7 @@ class SideBySide:
             job.clean_up()
 
     def _begin_more(self) -> None:
-        while self._next is not None and self._live < self._width and not self._is_over:
+        while self._next is not None and self._live < self._width and self._failed is None:
             job = self._next
             self._live += 1
             self._running[job] = self._network.spawn(self._perform(job))
@@ -112,32 +114,45 @@ class SideBySide:
             job.clean_up()
             if self._meter is not None:
                 self._meter.ended(job.number, _figures(job), is_last=True)
-            if exit_code:
+            if exit_code and self._failed is None:
                 self._command.exit_code = exit_code
-                self._is_over |= self._command.config.fail_early
+                self._failed = job if self._command.config.fail_early else None
 
-    def _stop(self, error: errors.FetchError | None) -> None:
-        """Give up what still runs, and tell of it where there is something to tell."""
+    def _abort(self, failed: Job) -> None:
+        """Give up the others for the one that failed, and tell of each."""
+        running, self._running = self._running, {}
+        for job, task in running.items():
+            was_done = task.is_done
+            task.cancel()
+            if not was_done and job.transfer is not None:
+                job.finish(errors.AbortedError(ABORTED))
+            job.clean_up()
+        self._live = 0
+        waiting, self._next = self._next, None
+        self._draw(final=True)
+        self._meter = None
+        if waiting is not None:
+            if waiting.transfer is not None and failed.error is not None:
+                waiting.finish(type(failed.error)())  # curl's word for one that never began
+            waiting.clean_up()
+
+    def _stop(self) -> None:
+        """Let nothing run on, and nothing stay open."""
         for job, task in self._running.items():
             task.cancel()
-            if error is not None and job.transfer is not None and not self._has_ended(job):
-                job.finish(error)
             job.clean_up()
         if self._next is not None:
             self._next.clean_up()
-        self._running.clear()
-        self._next = None
-
-    def _has_ended(self, job: Job) -> bool:
-        return any(job is ended for ended, _ in self._ended)
 
     def _report(self, error: errors.FetchError) -> None:
         """A job that cannot even be made ends all of them."""
         command = self._command
         if isinstance(error, errors.UsageError):
             command.stderr.write(error.report() if error.text else "")
-        else:
+        elif str(error) != error.default_text:
             command.complain(error)
+        text = (errors.ReadFailedError if error.exit_code == 26 else error).default_text
+        command.complain_plainly(error.exit_code, text)
         command.exit_code = error.exit_code
 
     # ---- the meter
@@ -152,7 +167,7 @@ class SideBySide:
 
     def _draw(self, *, final: bool = False) -> None:
         meter, now = self._meter, self._network.now()
-        if meter is None or not (final or meter.is_due(now)):
+        if meter is None or not (final or meter.is_due(now, self._rows())):
             return
         self._command.write_stderr(meter.line(now, self._rows(), self._made, self._live, final=final))
 

@@ -233,24 +233,27 @@ PARALLEL_HEAD = "DL% UL%  Dled  Uled  Xfers  Live Total     Current  Left    Spe
 
 
 class ParallelMeter:
-    """curl's meter of transfers side by side: one line for all, twice a second at most.
+    """curl's meter of transfers side by side: one line for all.
 
-    What has ended is handed to `ended` once, with its size where that is known; what goes on is shown to
-    `update` as a list of (downloaded, size, uploaded, upload size, key), a size being counted once a key.
+    What has ended is handed to `ended`, what goes on is shown to `line`; each with a number of its own, as
+    its size counts once, however often it is tried.
     """
 
     def __init__(self, start: float) -> None:
         self._start = start
         self._head_is_out = False
         self._drawn: float | None = None
+        self._shown = [0, 0]
         self._done = [0, 0]
         self._sizes = [0, 0]
         self._counted: list[set[int]] = [set(), set()]
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_PARALLEL_SPAN)
 
-    def is_due(self, now: float) -> bool:
-        """Time for another line."""
-        return self._drawn is None or now - self._drawn >= PARALLEL_INTERVAL
+    def is_due(self, now: float, running: Iterable[tuple[int, Figures]]) -> bool:
+        """Say whether it is time for another line: later where nothing moves."""
+        if self._drawn is None or now - self._drawn >= 2 * PARALLEL_INTERVAL:
+            return True
+        return now - self._drawn >= PARALLEL_INTERVAL and self._sum(running) != self._shown
 
     def ended(self, key: int, figures: Figures, *, is_last: bool) -> None:
         """Add a try that has ended; `is_last` of its transfer."""
@@ -272,10 +275,11 @@ class ParallelMeter:
     ) -> str:
         """Return the next line, the head before the first; `begun` transfers so far, `live` go on."""
         self._drawn = now
-        done, known = list(self._done), [True, True]
+        running = list(running)
+        self._shown = done = self._sum(running)
+        known = [True, True]
         for key, figures in running:
             for way in (0, 1):
-                done[way] += figures[way][0]
                 known[way] &= bool(figures[way][1])
                 self._count(way, key, figures[way][1])
         percents = [
@@ -289,10 +293,17 @@ class ParallelMeter:
         head = "" if self._head_is_out else PARALLEL_HEAD
         self._head_is_out = True
         return head + (
-            f"\r{percents[0]} {percents[1]} {short_size(done[0])}  {short_size(done[1])} {begun:5} {live:5}  "
+            f"\r{percents[0]} {percents[1]} {short_size(done[0])} {short_size(done[1])} {begun:5} {live:5}  "
             f"{short_time(total)} {short_time(int(now - self._start))} {short_time(left)} "
             f"{short_size(speed)} {chr(10) if final else '':>5}"
         )
+
+    def _sum(self, running: Iterable[tuple[int, Figures]]) -> list[int]:
+        done = list(self._done)
+        for _, figures in running:
+            done[0] += figures[0][0]
+            done[1] += figures[1][0]
+        return done
 
     def _count(self, way: int, key: int, size: int | None) -> None:
         if size and key not in self._counted[way]:
