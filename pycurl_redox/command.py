@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from pycurl_redox import errors, messages
 from pycurl_redox.output import open_deaf
-from pycurl_redox.pool import Names, Pool
+from pycurl_redox.pool import MAX_IDLE, Names, Pool
 from pycurl_redox.routing import Routing
 from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
@@ -43,7 +43,8 @@ class Command:
         self.operations = line.operations
         self.environment = environment
         self.stderr = stderr
-        self.pool = Pool(max_per_host=self.config.parallel_max_host)
+        config = self.config
+        self.pool = Pool(max(MAX_IDLE, config.parallel_max), config.parallel_max_host)
         self.names = Names()
         self.cookies: CookieJar | None = None
         self.exit_code = 0

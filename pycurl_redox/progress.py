@@ -312,8 +312,8 @@ class ParallelMeter:
 
     def _speed(self, now: float, done: list[int]) -> int:
         """The higher of both ways, over the last ten lines."""
-        is_full = len(self._samples) == _PARALLEL_SPAN
         self._samples.append((now, done[0], done[1]))
+        is_full = len(self._samples) == _PARALLEL_SPAN
         then, down, up = self._samples[0] if is_full else (self._start, 0, 0)
         seconds = max(int((now - then) * 1000), 1) / 1000
         return max(int((done[0] - down) / seconds), int((done[1] - up) / seconds))
