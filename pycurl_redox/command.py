@@ -201,6 +201,11 @@ class Command:
         self.stderr.write(text)
         self.stderr.flush()
 
+    def throw_away(self, octets: int) -> None:
+        """Say that part of a file is given up for another try, unless -s."""
+        if not self.config.silent:
+            self.write_stderr(f"Throwing away {octets} bytes\n")
+
     def warn(self, text: str) -> None:
         """Write a warning, unless -s."""
         if not self.config.silent:

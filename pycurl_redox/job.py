@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
+    from pycurl_redox.continuation import Continuation
     from pycurl_redox.incoming import Incoming
     from pycurl_redox.message import Body, Head
     from pycurl_redox.reporter import ProgressLine
-    from pycurl_redox.resume import BrokenBody
 
 
 class SkippedError(Exception):
@@ -68,13 +68,9 @@ class Job:
         """Of a URL that cannot be asked for."""
         self.error: errors.FetchError | None = None
         """What the transfer ended with."""
-        self._broken: BrokenBody | None = None
-        self._body_head: Head | None = None
-        """Of the body that this try has begun to write."""
-        self._asks_for_whole = False
+        self._continuation: Continuation | None = None
+        """With --retry: what goes from one try to the next."""
         self._given_headers: list[str] = []
-        self._resumed = 0
-        """Octets written that -C counts in already."""
 
     def run(self) -> int:
         """Do the transfer, and nothing beside it; return its exit code."""
@@ -97,35 +93,14 @@ class Job:
 
     async def perform(self, pause: Callable[[float], Awaitable[object]]) -> int:
         """Run the transfer, again as --retry says, and tell of it; `pause` waits until the next try."""
-        transfer, retries = self.transfer, None
-        if transfer is None:
+        if self.transfer is None:
             assert self.failure is not None
             self.error = self.failure
             self.command.complain(self.failure)
             return self.failure.exit_code
-        now = self.setup.fetcher.network.now
         if self.config.retry:
-            from pycurl_redox.retry import Retries
-
-            retries = Retries(self.config, now())
-        while True:
-            error = await self._attempt(transfer)
-            if self._asks_for_whole:
-                self._asks_for_whole = False
-                self.transfer = transfer = self._again(transfer, transfer.result.retries)
-                continue
-            if retries is None:
-                return self.finish(error)
-            self._remember_break(transfer, error)
-            wait = retries.wait(transfer, error, now(), self.command.complain, self.command.warn)
-            if wait is None:
-                return self.finish(error or self._error_of_body(transfer))
-            try:
-                self._plan_next_try(transfer)
-            except errors.FetchError as failure:
-                return self.finish(failure)
-            await pause(now() + wait)
-            self.transfer = transfer = self._again(transfer, transfer.result.retries + 1)
+            return await self._perform_again_and_again(self.transfer, pause)
+        return self.finish(await self._attempt(self.transfer))
 
     # ---- before
 
@@ -349,7 +324,6 @@ class Job:
             task.cancel()
 
     async def _receive_all(self, transfer: Transfer) -> errors.FetchError | None:
-        self._body_head = None
         try:
             incoming = await self.setup.fetcher.fetch(transfer)
             try:
@@ -360,96 +334,58 @@ class Job:
             self.command.warn(error.warning)
             return error
         except errors.FetchError as error:
-            if self._broken is not None and isinstance(error, errors.HttpReturnedError):
-                self._judge(self._broken, transfer.result.heads[-1])
             return error
         if self.config.fail_with_body and transfer.result.status >= 400:
             return errors.http_returned(transfer.result.status)
         return None
 
     async def _receive(self, incoming: Incoming) -> None:
-        left_out = 0
-        if self._broken is not None and self.config.continue_at is None:
-            wanted, left_out = self._judge(self._broken, incoming.head)
-            if not wanted:
-                while len(await incoming.read()):  # the connection may serve again
-                    pass
-                return
-        self._body_head = incoming.head
+        left_out: int | None = 0
+        if self._continuation is not None:
+            left_out = self._continuation.left_out(incoming.head, incoming.result.expected)
         write = self.output.write
         while len(chunk := await incoming.read()):
+            if left_out is None:
+                continue  # nobody wants it, but the connection may serve again
             if left_out:
-                left_out -= len(held := memoryview(chunk)[:left_out])
-                chunk = memoryview(chunk)[len(held) :]
+                held = min(left_out, len(chunk))
+                left_out -= held
+                chunk = memoryview(chunk)[held:]
             write(chunk)
-        if self.output.path is not None and not incoming.is_unmet:
+        if self.output.path is not None and left_out is not None and not incoming.is_unmet:
             self.output.open()
 
     # ---- the next try
 
-    def _judge(self, broken: BrokenBody, head: Head) -> tuple[bool, int]:
-        """Say whether a body is to be written, and how much of its beginning is there already."""
-        from pycurl_redox.resume import Verdict
+    async def _perform_again_and_again(
+        self, transfer: Transfer, pause: Callable[[float], Awaitable[object]]
+    ) -> int:
+        from pycurl_redox.continuation import Continuation
+        from pycurl_redox.retry import Retries
 
-        verdict = broken.judge(head)
-        self.reporter.note(f"Of the {broken.held} bytes received before: this is {verdict.value}")
-        if verdict is Verdict.OTHER and broken.headers():
-            self._start_over()
-        elif verdict is Verdict.MISMATCH:
-            broken.validator = None
-            self._asks_for_whole = True
-            self._start_over()
-        return verdict not in (Verdict.MISMATCH, Verdict.NO_BODY), broken.held * (verdict is Verdict.SAME)
-
-    def _remember_break(self, transfer: Transfer, error: errors.FetchError | None) -> None:
-        """Keep in mind what is in the file of a body that broke off."""
-        head, output = self._body_head, self.output
-        if head is None or output.is_starting_over or self.config.include:
-            return
-        if error is None or not 200 <= head.status < 300:
-            self._broken = None
-        elif output.written and output.is_regular:
-            from pycurl_redox.resume import BrokenBody
-
-            if self._broken is not None and self._broken.held <= output.written and head.status == 206:
-                self._broken.held, self._broken.error = output.written, error
-                return
-            self._broken = BrokenBody(head, output.written, error)
-            if not self._may_ask_for_rest(transfer):
-                self._broken.validator = None
-
-    def _may_ask_for_rest(self, transfer: Transfer) -> bool:
-        """What was written is what a range counts, and the user has no part of the request in hand."""
-        config = self.config
-        if transfer.method != "GET" or config.compressed or config.tr_encoding or config.raw:
-            return False
-        if config.range or config.continue_at is not None or config.time_condition or config.etag_compare:
-            return False
-        return not any(
-            line.partition(":")[0].strip().lower() in ("range", "if-range") for line in config.headers
+        command, now = self.command, self.setup.fetcher.network.now
+        retries = Retries(self.config, now())
+        self._continuation = following = Continuation(
+            self.config, self.output, self.reporter.note, command.throw_away
         )
-
-    def _error_of_body(self, transfer: Transfer) -> errors.FetchError | None:
-        """An answer that was no body leaves the transfer as broken as it was."""
-        return self._broken.error if self._broken is not None and self._body_head is None else None
-
-    def _plan_next_try(self, transfer: Transfer) -> None:
-        """Go on where a body broke off, or begin anew; WriteFailedError when that cannot be."""
-        broken = self._broken
-        if broken is not None and self.config.continue_at is not None and transfer.method == "GET":
-            transfer.resume_from += self.output.written - self._resumed
-            self._resumed = self.output.written
-        elif broken is None or not broken.headers():
-            self._start_over()
-
-    def _start_over(self) -> None:
-        output = self.output
-        if output.written and output.path is not None and not output.is_starting_over:
-            output.start_over()
-            if not self.command.config.silent:
-                self.command.write_stderr(f"Throwing away {output.written} bytes\n")
-        elif output.path is None:
-            output.written = 0
+        while True:
+            following.begin()
+            error = await self._attempt(transfer)
+            if isinstance(error, errors.HttpReturnedError) and following.headers():
+                following.left_out(transfer.result.heads[-1], None)  # -f has kept the answer from us
+            if following.asks_for_whole:
+                self.transfer = transfer = self._again(transfer, transfer.result.retries)
+                continue
+            lasting = following.ended(transfer, error)
+            wait = retries.wait(transfer, error, now(), command.complain, command.warn)
+            if wait is None:
+                return self.finish(lasting)
+            try:
+                following.plan(transfer)
+            except errors.FetchError as failure:
+                return self.finish(failure)
+            await pause(now() + wait)
+            self.transfer = transfer = self._again(transfer, transfer.result.retries + 1)
 
     def _again(self, transfer: Transfer, retries: int) -> Transfer:
         """Plan the transfer anew."""
@@ -463,7 +399,10 @@ class Job:
             cookies=transfer.cookies,
         )
         again.resume_from = transfer.resume_from
-        again.extra_headers = [*self._given_headers, *(self._broken.headers() if self._broken else ())]
+        again.extra_headers = [
+            *self._given_headers,
+            *(self._continuation.headers() if self._continuation else ()),
+        ]
         again.result.referer = self.config.referer
         again.result.retries = retries
         if again.body is not None:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class Verdict(Enum):
     """What an answer to the next try is."""
 
-    REST = "the missing part: to be added"
-    SAME = "all of the same representation: what is held of it is left out"
-    OTHER = "a whole body: it takes the place of what is held"
-    MISMATCH = "neither the rest nor the whole: the whole has to be asked for"
-    NO_BODY = "an error: what is held is better"
+    REST = "the rest"
+    SAME = "the whole of the same, whose beginning is left out"
+    OTHER = "another whole, which takes their place"
+    MISMATCH = "neither the rest nor the whole, which is asked for"
+    NO_BODY = "an error, and they are kept"
 
 
 class BrokenBody:
