@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 CHUNK = 65_536
+WIDTH = 100
 UPLOAD = 256 * 1024 * 1024
 
 
@@ -58,6 +59,13 @@ def with_requests(job: str, url: str, ca: str, count: int) -> None:
             )
             with ThreadPoolExecutor(count) as pool:
                 assert all(r.status_code == 200 for r in pool.map(session.get, [url] * count))
+        case "wide":
+            session.mount(
+                "https://", requests.adapters.HTTPAdapter(pool_connections=WIDTH, pool_maxsize=WIDTH)
+            )
+            with ThreadPoolExecutor(WIDTH) as pool:
+                urls = [f"{url}?{number}" for number in range(count)]
+                assert all(r.status_code == 200 for r in pool.map(session.get, urls))
         case "upload":
             assert session.put(url, data=Octets()).status_code == 200
 
@@ -99,6 +107,9 @@ def with_http_client(job: str, url: str, ca: str, count: int) -> None:
         case "parallel":
             with ThreadPoolExecutor(count) as pool:
                 assert all(status == 200 for status in pool.map(fetch, range(count)))
+        case "wide":
+            with ThreadPoolExecutor(WIDTH) as pool:
+                assert all(status == 200 for status in pool.map(fetch, range(count)))
         case "upload":
             link = connection()
             link.request("PUT", parts.path, body=octets(), headers={"Content-Length": str(UPLOAD)})
@@ -119,6 +130,8 @@ def with_pycurl_redox(job: str, url: str, ca: str, count: int) -> None:
                     assert client.get(url).status == 200
             case "parallel":
                 assert all(r.status == 200 for r in client.map([url] * count))
+            case "wide":
+                assert all(r.status == 200 for r in client.map(f"{url}?{n}" for n in range(count)))
             case "upload":
                 headers = {"Content-Length": str(UPLOAD)}
                 assert client.put(url, data=octets(), headers=headers).status == 200

@@ -1,4 +1,4 @@
-"""The transfers of a command line, one after the other."""
+"""The transfers of a command line: all that they share, and their order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from pycurl_redox import errors, messages
 from pycurl_redox.output import open_deaf
-from pycurl_redox.pool import Names, Pool
+from pycurl_redox.pool import MAX_IDLE, Names, Pool
 from pycurl_redox.routing import Routing
 from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
@@ -44,10 +44,12 @@ class Command:
         self.operations = line.operations
         self.environment = environment
         self.stderr = stderr
-        self.pool = Pool()
+        config = self.config
+        self.pool = Pool(max(MAX_IDLE, config.parallel_max), config.parallel_max_host)
         self.names = Names()
         self.cookies: CookieJar | None = None
-        self.transfers_done = 0
+        self.exit_code = 0
+        self._jars: dict[str, None] = {}
         self._last_began: float | None = None
         self._network_factory = network_factory
         self._network: NetworkLike | None = None
@@ -62,21 +64,38 @@ class Command:
         return self._network
 
     def run(self) -> int:
-        """Do all transfers; the exit code is the last one's, or the first failure's with --fail-early."""
-        exit_code = 0
+        """Do all transfers; the exit code is the last one's, or the first failure's with --fail-early.
+
+        Side by side it is that of the last one that failed.
+        """
+        try:
+            if self.config.parallel:
+                from pycurl_redox.parallel import SideBySide
+
+                self.network.run(SideBySide(self).run())
+            else:
+                self._run_in_turn()
+        except errors.UsageError as error:
+            self.stderr.write(error.report() if error.text else "")
+            self.exit_code = error.exit_code
+        return self.exit_code
+
+    def jobs(self) -> Iterator[Job]:
+        """Make the jobs of all operations, each when it is asked for."""
+        from pycurl_redox.job import Job
+
+        number = 0
         for operation in self.operations:
             if not operation.has_url:
-                raise_no_url = errors.UsageError("no URL specified!")
-                self.stderr.write(raise_no_url.report())
-                return raise_no_url.exit_code
-            try:
-                exit_code = self._run_operation(operation)
-            except errors.UsageError as error:
-                self.stderr.write(error.report() if error.text else "")
-                return error.exit_code
-            if exit_code and self.config.fail_early:
-                break
-        return exit_code
+                raise errors.UsageError("no URL specified!")
+            setup = OperationSetup(self, operation)
+            for node in operation.urls:
+                if node.url is None:
+                    self.warn("Got more output options than URLs")
+                    continue
+                for upload, url, values in setup.expansions(node):
+                    yield Job(self, setup, node, url, values, upload, number)
+                    number += 1
 
     def close(self) -> None:
         """End connections in order, and the network with them."""
@@ -91,12 +110,16 @@ class Command:
         self.stderr.flush()
 
     def open_tracer(self, output: Output) -> Tracer | None:
-        """Return the tracer of -v or --trace, one for the whole command; None without them."""
+        """Return the tracer of -v or --trace, or None; one for all, but where lines may be mixed."""
         config = self.config
-        if self._tracer is None and config.trace_kind:
-            from pycurl_redox.reporter import Tracer
+        if not config.trace_kind:
+            return None
+        from pycurl_redox.reporter import Tracer
 
+        if self._tracer is None:
             self._tracer = Tracer(config, self._open_trace(config.trace), not output.is_terminal)
+        elif config.parallel:
+            return Tracer(config, self._tracer.file, not output.is_terminal)
         return self._tracer
 
     def _open_trace(self, path: str | None) -> BinaryIO:
@@ -127,7 +150,18 @@ class Command:
             self.cookies.forget_session_cookies()
 
     def save_cookies(self, path: str) -> None:
-        """Write the jar; "-" is stdout."""
+        """Write the jar, "-" is stdout; side by side a file is written when all have ended."""
+        if self.config.parallel and path != "-":
+            self._jars[path] = None
+        else:
+            self._save_cookies(path)
+
+    def save_cookie_jars(self) -> None:
+        """Write the jars that `save_cookies` has put off."""
+        for path in self._jars:
+            self._save_cookies(path)
+
+    def _save_cookies(self, path: str) -> None:
         assert self.cookies is not None
         now = int(wall_clock())
         try:
@@ -178,6 +212,11 @@ class Command:
         if not self.config.silent:
             self.write_stderr(text)
 
+    def throw_away(self, octets: int) -> None:
+        """Say that part of a file is given up for another try, unless -s."""
+        if not self.config.silent:
+            self.write_stderr(f"Throwing away {octets} bytes\n")
+
     def warn(self, text: str) -> None:
         """Write a warning, unless -s."""
         if not self.config.silent:
@@ -186,8 +225,12 @@ class Command:
     def complain(self, error: errors.FetchError) -> None:
         """Write an error, unless -s without -S."""
         if not self.config.silent or self.config.show_error:
-            self.stderr.write(self._shown(error.report()))
-            self.stderr.flush()
+            self.write_stderr(self._shown(error.report()))
+
+    def complain_plainly(self, exit_code: int, text: str) -> None:
+        """Write an exit code and what it means in general."""
+        if not self.config.silent or self.config.show_error:
+            self.write_stderr(f"curl: ({exit_code}) {text}\n")
 
     def _shown(self, text: str) -> str:
         """What a server said may be part of it: a terminal gets no controls of its."""
@@ -197,30 +240,18 @@ class Command:
 
         return harmless_text(text)
 
-    def _run_operation(self, operation: OperationConfig) -> int:
-        from pycurl_redox.job import Job
-
-        exit_code = 0
-        setup = OperationSetup(self, operation)
-        for node in operation.urls:
-            if node.url is None:
-                self.warn("Got more output options than URLs")
-                continue
-            try:
-                for upload, url, values in setup.expansions(node):
-                    self._wait_for_turn()
-                    exit_code = Job(self, setup, node, url, values, upload).run()
-                    self.transfers_done += 1
-                    if exit_code and self.config.fail_early:
-                        return exit_code
-            except errors.UsageError:
-                raise
-            except errors.FetchError as error:
-                self.complain(error)
-                exit_code = error.exit_code
-                if self.config.fail_early:
-                    return exit_code
-        return exit_code
+    def _run_in_turn(self) -> None:
+        try:
+            for job in self.jobs():
+                self._wait_for_turn()
+                self.exit_code = job.run()
+                if self.exit_code and self.config.fail_early:
+                    return
+        except errors.UsageError:
+            raise
+        except errors.FetchError as error:
+            self.complain(error)
+            self.exit_code = error.exit_code
 
     def _wait_for_turn(self) -> None:
         """--rate: so much time lies between the beginnings of two transfers."""
@@ -234,8 +265,9 @@ class Command:
         self._last_began = now
 
     async def _close_connections(self, network: NetworkLike) -> None:
+        deadline = network.now() + GRACE
         for connection in self.pool.take_all():
-            await connection.close(network.now() + GRACE)
+            await connection.close(deadline)
 
 
 class OperationSetup:

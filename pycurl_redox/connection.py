@@ -55,6 +55,8 @@ class Connection(HttpConnection):
         self.tls: HandshakeCompleted | None = None
         self.proxy_tls: HandshakeCompleted | None = None
         self.handshake_seconds = 0.0
+        self.on_end: Callable[[], None] | None = None
+        """Called when it is of no use any more."""
 
     @property
     def name(self) -> str:
@@ -67,16 +69,21 @@ class Connection(HttpConnection):
         return self.route.proxy.host if is_proxy and self.route.proxy else self.route.host
 
     def abort(self) -> None:
-        self.is_reusable = False
+        self._end()
         self.stream.abort()
 
     async def close(self, deadline: float | None) -> None:
         """Say good-bye in order; a peer that does not listen is left."""
-        self.is_reusable = False
+        self._end()
         try:
             await self.stream.close(deadline)
         except Exception:  # nobody is left to be told
             self.stream.abort()
+
+    def _end(self) -> None:
+        self.is_reusable = False
+        if self.on_end is not None:
+            self.on_end()
 
 
 async def connect(

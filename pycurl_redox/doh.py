@@ -134,6 +134,7 @@ class DohResolver:
         transfer = Transfer(config, url, "POST", body=body, content_type=MEDIA_TYPE, observer=observer)
         transfer.extra_headers = ["Expect:"]
         incoming = await self._fetcher.fetch(transfer)
+        assert incoming.head is not None  # https has one
         answer = bytearray()
         try:
             while len(chunk := await incoming.read()):

@@ -187,7 +187,7 @@ class Session:
         if self.proxy_login is None and route.proxy is not None and route.proxy.user is not None:
             self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)
         while True:
-            connection = self._reused(route) or await self._connect(route)
+            connection = self._reused(route) or await self._new(route)
             is_fresh = connection.exchanges == 0
             self._note_connection(connection)
             transfer.met_http10 |= connection.is_http10
@@ -291,6 +291,17 @@ class Session:
             connection.observer = self.observer
         return connection
 
+    async def _new(self, route: Route) -> Connection:
+        """Connect as soon as the host may have one more connection; one that comes back meanwhile will do."""
+        pool = self.fetcher.pool
+        while not pool.has_room(route):
+            if not await pool.freed.wait(self.deadline):
+                raise self._translated(TimedOutError("HTTP: all connections to the host are in use"))
+            connection = self._reused(route)
+            if connection is not None:
+                return connection
+        return await self._connect(route)
+
     async def _connect(self, route: Route) -> Connection:
         deadline = self._earliest(
             self.network.now() + (self.transfer.config.connect_timeout or CONNECT_TIMEOUT), self.deadline
@@ -316,6 +327,7 @@ class Session:
         """TCP to the server or the first proxy."""
         config, result, times = self.transfer.config, self.transfer.result, self.times
         head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
+        gone = self.fetcher.pool.count(route)
         try:
             connection = await connections.connect(
                 self.network,
@@ -329,12 +341,15 @@ class Session:
                 head_start,
                 self.fetcher.lookup(self.transfer),
             )
-        except errors.FetchError:
-            self.observer.transfer_ended()
-            self.observer.note(f"Closing connection {number}")
+        except BaseException as error:
+            gone()
+            if isinstance(error, errors.FetchError):
+                self.observer.transfer_ended()
+                self.observer.note(f"Closing connection {number}")
             raise
         finally:
             result.name_lookup = (times.resolved or self.began) - self.began
+        connection.on_end = gone
         result.connects += 1
         keepalive = None if config.no_keepalive else config.keepalive_time or KEEPALIVE_TIME
         connection.endpoint.tune(

@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pycurl_redox import errors
 from pycurl_redox.compose import FORM_URLENCODED
+from pycurl_redox.messages import note
 from pycurl_redox.method import method_note, settle_method
-from pycurl_redox.output import Output, OutputRefusedError, open_deaf
+from pycurl_redox.output import NullOutput, Output, OutputRefusedError, open_deaf
 from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
 from pycurl_redox.url import NO_URL, Url, add_upload_name, append_query, parse_url, remote_name
-from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
+    from pycurl_redox.continuation import Continuation
     from pycurl_redox.file_url import FileTransfer
     from pycurl_redox.incoming import Incoming
     from pycurl_redox.message import Body, Head
     from pycurl_redox.reporter import ProgressLine
     from pycurl_redox.transfer import Result
-
-HTTP_PROBLEM = ": HTTP error"
-RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
-FIRST_RETRY_DELAY = 1.0
-LAST_RETRY_DELAY = 600.0
 
 
 class SkippedError(Exception):
@@ -38,7 +36,10 @@ class SkippedError(Exception):
 
 
 class Job:
-    """Everything between one URL of the command line and its exit code."""
+    """Everything between one URL of the command line and its exit code.
+
+    prepare, perform, clean_up: one job after the other (`run`), or many at once (`parallel`).
+    """
 
     def __init__(
         self,
@@ -48,11 +49,13 @@ class Job:
         url: str,
         values: tuple[str, ...],
         upload: str | None,
+        number: int = 0,
     ) -> None:
         self.command = command
         self.setup = setup
         self.config = setup.config
-
+        self.number = number
+        """Jobs of the command before this one."""
         self.url_text = self.given_url = url
         self._node = node
         self._values = values
@@ -61,50 +64,65 @@ class Job:
         self._dump: BinaryIO | None = None
         self.output = Output(None)
         self._etag_file: BinaryIO | None = None
-        self.retries_left = self.config.retry
         self.refused: Transfer | None = None
+        """For -w: of a URL that cannot be used."""
+        self.transfer: Transfer | None = None
+        """The last try, from `prepare` on."""
+        self.failure: errors.FetchError | None = None
+        """Of a URL that cannot be asked for."""
+        self.error: errors.FetchError | None = None
+        """What the transfer ended with."""
+        self._continuation: Continuation | None = None
+        """With --retry: what goes from one try to the next."""
+        self._given_headers: list[str] = []
 
     def run(self) -> int:
-        """Do the transfer; errors are reported here, the exit code says what they were."""
+        """Do the transfer, and nothing beside it; return its exit code."""
+        try:
+            return self.command.network.run(self.perform(sleep_until)) if self.prepare() else 0
+        finally:
+            self.clean_up()
+
+    def prepare(self) -> bool:
+        """Open what the transfer needs; False when it is left out.
+
+        What is wrong with the command line itself is raised, and ends the command.
+        """
         try:
             self._open_etag_file()
-            transfer = self._prepare()
+            self.transfer = self._prepare()
         except SkippedError:
-            return 0
-        except errors.UsageError:
-            raise
-        except errors.FetchError as error:
-            self.command.complain(error)
+            return False
+        return True
+
+    async def perform(self, pause: Callable[[float], Awaitable[object]]) -> int:
+        """Run the transfer, again as --retry says, and tell of it; `pause` waits until the next try."""
+        if self.transfer is None:
+            assert self.failure is not None
+            self.error = self.failure
+            self.command.complain(self.failure)
             if self.refused is not None and self.config.write_out:
                 self.command.write_out(self, self.refused)
-            return error.exit_code
-        exit_code = 0
-        try:
-            exit_code = self.command.network.run(self._perform(transfer))
-        except KeyboardInterrupt:
-            self.output.close()
-            raise
-        finally:
-            self._clean_up()
-        return exit_code
+            return self.failure.exit_code
+        self.reporter.now = self.setup.fetcher.network.now
+        if self.config.retry:
+            return await self._perform_again_and_again(self.transfer, pause)
+        return self.finish(await self._attempt(self.transfer))
 
     # ---- before
 
-    def _prepare(self) -> Transfer:
+    def _prepare(self) -> Transfer | None:
         config, command = self.config, self.command
         method = settle_method(config, command.warn, uploads=self._upload is not None)
         text = method_note(config, method, command.config.verbose)
         if text and not command.config.silent:
             command.stderr.write(text)
-        if self._upload is not None and self._upload not in ("-", "."):
-            self.url_text = add_upload_name(self.url_text, self._upload)
-        if config.query:
-            self.url_text = append_query(self.url_text, config.query)
         try:
             url = self._url()
         except errors.FetchError as error:
             self._tell_refused(method, error)
-            raise
+            self.failure = error
+            return None
         self.output = self._choose_output(url)
         body, content_type = self._body(method, url)
         self._dump = self._open_dump()
@@ -119,27 +137,14 @@ class Job:
             cookies=command.cookies,
         )
         self._resume(transfer)
-        transfer.extra_headers = self._extra_headers()
+        transfer.extra_headers = self._given_headers = self._extra_headers()
         reporter.result = transfer.result
         reporter.on_head = self._see_head
-        reporter.number = command.transfers_done
+        reporter.number = self.number
         if config.include and self.output.is_terminal:
             self._dress(reporter, transfer)
         transfer.result.referer = config.referer
         return transfer
-
-    def _url(self) -> Url:
-        config = self.config
-        url = parse_url(
-            self.url_text,
-            default_scheme=config.proto_default,
-            path_as_is=config.path_as_is,
-            allow_user=not config.disallow_username_in_url,
-            allow_file=True,
-        )
-        if config.proto is not None and url.scheme not in config.proto:
-            raise errors.protocol_not_supported(url.scheme)
-        return url
 
     def _tell_refused(self, method: str, error: errors.FetchError) -> None:
         """-w speaks of a URL that cannot be used, too; it comes after the error."""
@@ -157,6 +162,23 @@ class Job:
             from pycurl_redox.terminal import harmless
 
             reporter.style = harmless
+
+    def _url(self) -> Url:
+        config = self.config
+        if self._upload is not None and self._upload not in ("-", "."):
+            self.url_text = add_upload_name(self.url_text, self._upload)
+        if config.query:
+            self.url_text = append_query(self.url_text, config.query)
+        url = parse_url(
+            self.url_text,
+            default_scheme=config.proto_default,
+            path_as_is=config.path_as_is,
+            allow_user=not config.disallow_username_in_url,
+            allow_file=True,
+        )
+        if config.proto is not None and url.scheme not in config.proto:
+            raise errors.protocol_not_supported(url.scheme)
+        return url
 
     def _extra_headers(self) -> list[str]:
         """What --json and --etag-compare add to -H."""
@@ -201,6 +223,8 @@ class Job:
 
     def _choose_output(self, url: Url) -> Output:
         config, node = self.config, self._node
+        if node.output_is_null:
+            return NullOutput()
         path = node.output
         if node.remote_name:
             path = remote_name(self.url_text)
@@ -217,6 +241,10 @@ class Job:
             return output
         if config.output_dir:
             path = os.path.join(config.output_dir, path)
+        if config.skip_existing and self._upload is None and path and os.path.exists(path):
+            if self.command.config.verbose:
+                self.command.stderr.write(note(f'skips transfer, file exists: "{path}"'))
+            raise SkippedError
         return Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
 
     def _body(self, method: str, url: Url) -> tuple[Body | None, str | None]:
@@ -242,7 +270,7 @@ class Job:
             return FileBody(sys.stdin.buffer, None)
         start = max(0, self.config.continue_at or 0)
         try:
-            self._upload_file = file = open(path, "rb")  # noqa: SIM115 - closed in _clean_up
+            self._upload_file = file = open(path, "rb")  # noqa: SIM115 - closed in clean_up
             size = os.fstat(file.fileno()).st_size if os.path.isfile(path) else None
         except OSError:
             raise errors.UsageError(f"Can't open '{path}'!", 26) from None
@@ -278,21 +306,6 @@ class Job:
 
     # ---- the transfer
 
-    async def _perform(self, transfer: Transfer) -> int:
-        network = self.setup.fetcher.network
-        self.reporter.now = network.now
-        began = network.now()
-        delay = FIRST_RETRY_DELAY
-        while True:
-            error = await self._attempt(transfer)
-            wait = self._retry_wait(transfer, error, delay, network.now() - began)
-            if wait is None:
-                return self._finish(transfer, error)
-            delay = min(delay * 2, LAST_RETRY_DELAY)
-            await sleep_until(network.now() + wait)
-            self.output.truncate()
-            transfer = self._again(transfer)
-
     async def _attempt(self, transfer: Transfer) -> errors.FetchError | None:
         line = self._progress(transfer)
         if line is None:
@@ -310,7 +323,7 @@ class Job:
 
     def _progress(self, transfer: Transfer) -> ProgressLine | None:
         config = self.command.config
-        if config.silent or config.no_progress_meter or self.output.is_terminal:
+        if config.parallel or config.silent or config.no_progress_meter or self.output.is_terminal:
             return None
         from pycurl_redox.reporter import ProgressLine
 
@@ -362,18 +375,59 @@ class Job:
         return None
 
     async def _receive(self, incoming: Incoming | FileTransfer) -> None:
+        left_out: int | None = 0
+        if self._continuation is not None and incoming.head is not None:
+            left_out = self._continuation.left_out(incoming.head, incoming.result.expected)
         write = self.output.write
         try:
             while len(chunk := await incoming.read()):
+                if left_out is None:
+                    continue  # nobody wants it, but the connection may serve again
+                if left_out:
+                    held = min(left_out, len(chunk))
+                    left_out -= held
+                    chunk = memoryview(chunk)[held:]
                 write(chunk)
         except errors.WriteFailedError as error:
             self.reporter.note(str(error))
             raise
-        if self.output.path is not None and not incoming.is_unmet:
+        if self.output.path is not None and left_out is not None and not incoming.is_unmet:
             self.output.open()
 
-    def _again(self, transfer: Transfer) -> Transfer:
-        """Plan the transfer anew, for a retry."""
+    # ---- the next try
+
+    async def _perform_again_and_again(
+        self, transfer: Transfer, pause: Callable[[float], Awaitable[object]]
+    ) -> int:
+        from pycurl_redox.continuation import Continuation
+        from pycurl_redox.retry import Retries
+
+        command, now = self.command, self.setup.fetcher.network.now
+        retries = Retries(self.config, now())
+        self._continuation = following = Continuation(
+            self.config, self.output, self.reporter.note, command.throw_away
+        )
+        while True:
+            following.begin()
+            error = await self._attempt(transfer)
+            if isinstance(error, errors.HttpReturnedError) and following.headers():
+                following.left_out(transfer.result.heads[-1], None)  # -f has kept the answer from us
+            if following.asks_for_whole:
+                self.transfer = transfer = self._again(transfer, transfer.result.retries)
+                continue
+            lasting = following.ended(transfer, error)
+            wait = retries.wait(transfer, error, now(), command.complain, command.warn)
+            if wait is None:
+                return self.finish(lasting)
+            try:
+                following.plan(transfer)
+            except errors.FetchError as failure:
+                return self.finish(failure)
+            await pause(now() + wait)
+            self.transfer = transfer = self._again(transfer, transfer.result.retries + 1)
+
+    def _again(self, transfer: Transfer, retries: int) -> Transfer:
+        """Plan the transfer anew."""
         again = Transfer(
             self.config,
             transfer.first_url,
@@ -384,57 +438,26 @@ class Job:
             cookies=transfer.cookies,
         )
         again.resume_from = transfer.resume_from
-        again.extra_headers = transfer.extra_headers
+        again.extra_headers = [
+            *self._given_headers,
+            *(self._continuation.headers() if self._continuation else ()),
+        ]
         again.result.referer = self.config.referer
-        again.result.retries = transfer.result.retries + 1
+        again.result.retries = retries
         if again.body is not None:
             again.body.rewind()
         self.reporter.result = again.result
         return again
 
-    def _retry_wait(
-        self, transfer: Transfer, error: errors.FetchError | None, delay: float, elapsed: float
-    ) -> float | None:
-        """Return how long to wait before the next try; None when there is none."""
-        config = self.config
-        if not self.retries_left:
-            return None
-        problem = self._problem(transfer, error)
-        if problem is None:
-            return None
-        wait = float(config.retry_delay) or delay
-        after = transfer.result.header(b"retry-after")
-        if after and problem == HTTP_PROBLEM:
-            wait = _retry_after(after, wall_clock()) or wait
-        if config.retry_max_time and elapsed + wait > config.retry_max_time:
-            return None
-        left = self.retries_left
-        self.retries_left -= 1
-        if error is not None:
-            self.command.complain(error)
-        self.command.warn(f"Problem {problem}. Will retry in {wait:.0f} seconds. {left} retries left.")
-        return wait
-
-    def _problem(self, transfer: Transfer, error: errors.FetchError | None) -> str | None:
-        """Say why another try may help, in curl's words."""
-        config, status = self.config, transfer.result.status
-        if isinstance(error, errors.OperationTimedOutError):
-            return ": timeout"
-        if isinstance(error, errors.ResolveFailedError | errors.ProxyResolveError):
-            return ": timeout"
-        if isinstance(error, errors.ConnectFailedError) and error.was_refused and config.retry_connrefused:
-            return ": connection refused"
-        if status in RETRIED_STATUSES and (error is None or isinstance(error, errors.HttpReturnedError)):
-            return HTTP_PROBLEM
-        if error is not None and config.retry_all_errors:
-            return "(retrying all errors)"
-        return None
-
     # ---- after
 
-    def _finish(self, transfer: Transfer, error: errors.FetchError | None) -> int:
-        command, result = self.command, transfer.result
+    def finish(self, error: errors.FetchError | None) -> int:
+        """Tell of the transfer that has ended, and return its exit code."""
+        command, transfer = self.command, self.transfer
+        assert transfer is not None
+        result = transfer.result
         if error is not None:
+            self.error = error
             result.exit_code, result.error = error.exit_code, str(error)
             command.complain(error)
             if self.config.remove_on_error:
@@ -450,6 +473,13 @@ class Job:
         if self.config.write_out:
             command.write_out(self, transfer)
         return result.exit_code
+
+    def clean_up(self) -> None:
+        """Close what `prepare` and the transfer have opened; may be called again."""
+        self.output.close()
+        for file in (self._upload_file, self._dump, self._etag_file):
+            if file is not None:
+                file.close()
 
     def _tell_origin(self, transfer: Transfer) -> None:
         path = self.output.path
@@ -478,22 +508,6 @@ class Job:
             os.utime(path, (modified, modified))
         except OSError as error:
             self.command.warn(f"Failed to set filetime {modified} on outfile: {error.strerror}")
-
-    def _clean_up(self) -> None:
-        self.output.close()
-        for file in (self._upload_file, self._dump, self._etag_file):
-            if file is not None:
-                file.close()
-
-
-def _retry_after(value: bytes, now: float) -> float | None:
-    """RFC 9110 §10.2.3: seconds, or a date; None for what is neither, or is over."""
-    if value.isdigit():
-        return float(value) if len(value) < 10 else None
-    from pycurl_redox.dates import parse_date
-
-    moment = parse_date(value.decode("latin-1"))
-    return float(moment - int(now)) if moment is not None and moment > now else None
 
 
 def file_name_of(disposition: bytes) -> str:

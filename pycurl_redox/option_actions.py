@@ -36,6 +36,11 @@ def _remote_name(parser: Parser, value: str | None, toggle: bool) -> None:
     node.output, node.output_given, node.remote_name = None, True, toggle
 
 
+def _out_null(parser: Parser, value: str | None, toggle: bool) -> None:
+    node = _free_node(parser, lambda node: not node.output_given)
+    node.output, node.output_given, node.remote_name, node.output_is_null = None, True, False, True
+
+
 def _upload_file(parser: Parser, value: str | None, toggle: bool) -> None:
     node = _free_node(parser, lambda node: node.upload is None and not node.no_upload)
     node.upload, node.no_upload = value or None, not value
@@ -399,6 +404,10 @@ def _rate(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.config.milliseconds_per_transfer = units[unit[:1] or "h"] // count
 
 
+def _parallel_max_host(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.config.parallel_max_host = natural(value or "", 65_535)
+
+
 # Errors and output
 
 
@@ -644,6 +653,8 @@ ACTIONS: dict[str, Action] = {
     "proxy-header": _proxy_header,
     "proxy1.0": _proxy("http1.0"),
     "range": _range,
+    "out-null": _out_null,
+    "parallel-max-host": _parallel_max_host,
     "rate": _rate,
     "referer": _referer,
     "remote-name": _remote_name,

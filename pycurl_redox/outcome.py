@@ -58,8 +58,8 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "time_total": result.total,
         "url": job.given_url,
         "url_effective": transfer.url.text() if result.url_text is None else result.url_text,
-        "urlnum": job.command.transfers_done,
-        "xfer_id": job.command.transfers_done,
+        "urlnum": job.number,
+        "xfer_id": job.number,
     }
 
 

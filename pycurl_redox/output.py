@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import BinaryIO, cast
 
@@ -27,6 +28,9 @@ class Output:
         self.appends = False
         self.name_is_from_header = False
         self.written = 0
+        """Octets of this transfer that are there, since the last start."""
+        self.is_starting_over = False
+        """What is there is given up when something new comes."""
         self.takes_binary = True
         """False where a terminal is spared what is no text."""
         self._file: BinaryIO | None = None
@@ -39,31 +43,44 @@ class Output:
     def is_terminal(self) -> bool:
         return self.path is None and sys.stdout.isatty()
 
+    @property
+    def is_regular(self) -> bool:
+        """It is open, and a file that can be shortened."""
+        file = self._file
+        return file is not None and self.path is not None and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
     def write(self, data: Buffer) -> None:
         """Write at once: nothing is kept back, so that an interrupt loses nothing."""
-        file = self._file or self.open()
+        file = self._file
+        if file is None or self.is_starting_over:
+            file = self.open()
         if not self.takes_binary and self.written < LOOKED_AT and self.is_terminal and b"\0" in bytes(data):
             raise BinaryOutputError()
+        rest = memoryview(data)
         try:
-            rest = memoryview(data)
             while len(rest):
-                rest = rest[file.write(rest) :]
+                done = file.write(rest)
+                self.written += done
+                rest = rest[done:]
         except OSError as error:
             raise errors.WriteFailedError("Failure writing output to destination") from error
-        self.written += len(data)
 
     def open(self) -> BinaryIO:
         """Open the file, though there may be nothing to write; -O and -J do not write over what is there."""
         if self._file is None:
             self._file = _stdout() if self.path is None else self._create()
-        return self._file
-
-    def truncate(self) -> None:
-        """Forget what was written, before a retry."""
-        if self._file is not None and self.path is not None:
+        if self.is_starting_over:
+            self.is_starting_over = False
             self._file.seek(-self.written, os.SEEK_CUR)
             self._file.truncate()
-        self.written = 0
+            self.written = 0
+        return self._file
+
+    def start_over(self) -> None:
+        """Take what comes next in the place of what was written; WriteFailedError where that cannot be."""
+        if not self.is_regular:
+            raise errors.WriteFailedError("Failed to truncate file")
+        self.is_starting_over = True
 
     def close(self) -> None:
         if self._file is not None and self.path is not None:
@@ -102,6 +119,20 @@ class Output:
             except OSError as error:
                 raise FileNotOpenError(self.path, error.strerror or "") from error
         raise FileNotOpenError(first, "File exists")
+
+
+class NullOutput(Output):
+    """--out-null: counts what comes, and keeps nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @property
+    def is_terminal(self) -> bool:
+        return False
+
+    def write(self, data: Buffer) -> None:
+        self.written += len(data)
 
 
 class OutputRefusedError(errors.WriteFailedError):

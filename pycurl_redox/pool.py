@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pycurl_redox.message import Observer
+from tcpip.scheduler import Signal
 
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
@@ -73,6 +75,13 @@ class Route(NamedTuple):
         return self.proxy is not None and not self.is_tunnel
 
 
+Host = tuple[str, str, int]
+
+
+def _host(route: Route) -> Host:
+    return route.scheme, route.host, route.port
+
+
 class Names:
     """Addresses found within the last minute: what `-v` calls the DNS cache, and as long as curl keeps it.
 
@@ -95,11 +104,15 @@ class Names:
 class Pool:
     """Idle connections by route; taking and giving cost the same however many there are."""
 
-    def __init__(self, max_idle: int = MAX_IDLE) -> None:
+    def __init__(self, max_idle: int = MAX_IDLE, max_per_host: int = 0) -> None:
         self._idle: dict[Route, list[Connection]] = {}
         self._by_age: OrderedDict[int, Connection] = OrderedDict()
         self._max_idle = max_idle
         self._numbers = 0
+        self._max_per_host = max_per_host
+        self._open: dict[Host, int] = {}
+        self.freed = Signal()
+        """Fired when there may be room for a connection, or one to use again."""
 
     @property
     def idle_count(self) -> int:
@@ -130,8 +143,40 @@ class Pool:
             return
         self._idle.setdefault(connection.route, []).append(connection)
         self._by_age[connection.number] = connection
+        self.freed.fire()
         if len(self._by_age) > self._max_idle:
             self._drop(self._by_age.popitem(last=False)[1])
+
+    def has_room(self, route: Route) -> bool:
+        """Say whether one more connection may be made to this host; one that rests makes room."""
+        if not self._max_per_host:
+            return True
+        host = _host(route)
+        if self._open.get(host, 0) < self._max_per_host:
+            return True
+        for connection in self._by_age.values():
+            if _host(connection.route) == host:
+                del self._by_age[connection.number]
+                self._drop(connection)
+                return True
+        return False
+
+    def count(self, route: Route) -> Callable[[], None]:
+        """Count a connection that is made now; call what is returned when it has gone."""
+        if not self._max_per_host:
+            return _nothing
+        host, is_open = _host(route), [True]
+        self._open[host] = self._open.get(host, 0) + 1
+
+        def gone() -> None:
+            if is_open:
+                is_open.clear()
+                self._open[host] -= 1
+                if not self._open[host]:
+                    del self._open[host]
+                self.freed.fire()
+
+        return gone
 
     def take_all(self) -> list[Connection]:
         """Empty the pool; what these connections still say is nobody's business."""
@@ -148,3 +193,7 @@ class Pool:
         if not idle:
             del self._idle[connection.route]
         connection.abort()
+
+
+def _nothing() -> None:
+    """Nobody counts."""

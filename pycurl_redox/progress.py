@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 METER_HEAD = (
     "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n"
@@ -12,6 +13,13 @@ _OFFSET_MAX = 2**63 - 1
 _SPAN = 6
 """The current speed is that of the last five seconds: six samples."""
 _MAX_BAR_WIDTH = 256
+
+PARALLEL_INTERVAL = 0.5
+"""Seconds between two lines of the meter of transfers side by side."""
+_PARALLEL_SPAN = 10
+
+Figures = tuple[tuple[int, int | None], tuple[int, int | None]]
+"""Octets and size, of the download and of the upload."""
 
 
 class Meter:
@@ -219,3 +227,93 @@ def _percent(done: int, size: int) -> int:
     if size > 10_000:
         return done // (size // 100)
     return done * 100 // size if size > 0 else 0
+
+
+PARALLEL_HEAD = "DL% UL%  Dled  Uled  Xfers  Live Total     Current  Left    Speed\n"
+
+
+class ParallelMeter:
+    """curl's meter of transfers side by side: one line for all.
+
+    What has ended is handed to `ended`, what goes on is shown to `line`; each with a number of its own, as
+    its size counts once, however often it is tried.
+    """
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self._head_is_out = False
+        self._drawn: float | None = None
+        self._shown = [0, 0]
+        self._done = [0, 0]
+        self._sizes = [0, 0]
+        self._counted: list[set[int]] = [set(), set()]
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=_PARALLEL_SPAN)
+
+    def is_due(self, now: float, running: Iterable[tuple[int, Figures]]) -> bool:
+        """Say whether it is time for another line: later where nothing moves."""
+        if self._drawn is None or now - self._drawn >= 2 * PARALLEL_INTERVAL:
+            return True
+        return now - self._drawn >= PARALLEL_INTERVAL and self._sum(running) != self._shown
+
+    def ended(self, key: int, figures: Figures, *, is_last: bool) -> None:
+        """Add a try that has ended; `is_last` of its transfer."""
+        for way in (0, 1):
+            done, size = figures[way]
+            self._done[way] += done
+            self._count(way, key, size)
+            if is_last:
+                self._counted[way].discard(key)
+
+    def line(
+        self,
+        now: float,
+        running: Iterable[tuple[int, Figures]],
+        begun: int,
+        live: int,
+        *,
+        final: bool = False,
+    ) -> str:
+        """Return the next line, the head before the first; `begun` transfers so far, `live` go on."""
+        self._drawn = now
+        running = list(running)
+        self._shown = done = self._sum(running)
+        known = [True, True]
+        for key, figures in running:
+            for way in (0, 1):
+                known[way] &= bool(figures[way][1])
+                self._count(way, key, figures[way][1])
+        percents = [
+            f"{done[way] * 100 // self._sizes[way]:3}" if known[way] and self._sizes[way] else "-- "
+            for way in (0, 1)
+        ]
+        speed = self._speed(now, done)
+        total = left = 0
+        if known[0] and speed:
+            total, left = self._sizes[0] // speed, (self._sizes[0] - done[0]) // speed
+        head = "" if self._head_is_out else PARALLEL_HEAD
+        self._head_is_out = True
+        return head + (
+            f"\r{percents[0]} {percents[1]} {short_size(done[0])} {short_size(done[1])} {begun:5} {live:5}  "
+            f"{short_time(total)} {short_time(int(now - self._start))} {short_time(left)} "
+            f"{short_size(speed)} {chr(10) if final else '':>5}"
+        )
+
+    def _sum(self, running: Iterable[tuple[int, Figures]]) -> list[int]:
+        done = list(self._done)
+        for _, figures in running:
+            done[0] += figures[0][0]
+            done[1] += figures[1][0]
+        return done
+
+    def _count(self, way: int, key: int, size: int | None) -> None:
+        if size and key not in self._counted[way]:
+            self._counted[way].add(key)
+            self._sizes[way] += size
+
+    def _speed(self, now: float, done: list[int]) -> int:
+        """The higher of both ways, over the last ten lines."""
+        self._samples.append((now, done[0], done[1]))
+        is_full = len(self._samples) == _PARALLEL_SPAN
+        then, down, up = self._samples[0] if is_full else (self._start, 0, 0)
+        seconds = max(int((now - then) * 1000), 1) / 1000
+        return max(int((done[0] - down) / seconds), int((done[1] - up) / seconds))

@@ -132,12 +132,18 @@ class Reporter(Observer):
 
 
 class Tracer:
-    """Writes -v, --trace-ascii or --trace; one for the whole command, as a line may go on."""
+    """Writes -v, --trace-ascii or --trace.
+
+    One for the whole command, as a line may go on in the next transfer; side by side each transfer has its
+    own, which writes whole lines.
+    """
 
     def __init__(self, config: GlobalConfig, file: BinaryIO, shows_sizes: bool) -> None:
         from pycurl_redox import trace
 
-        self._file = file
+        self.file = file
+        self._is_beside_others = config.parallel
+        self._line_begun = b""
         self._dump = trace.dump
         self._with_hex = config.trace_kind == "hex"
         self._verbose = trace.VerboseText(shows_sizes=shows_sizes) if config.trace_kind == "plain" else None
@@ -152,8 +158,12 @@ class Tracer:
             text = self._verbose.text(kind, data, stamp)
         else:
             text = self._dump(kind, data, with_hex=self._with_hex, stamp=stamp)
-        self._file.write(_harmless(text) if self._is_terminal else text)
-        self._file.flush()
+        if self._is_beside_others:
+            text = self._line_begun + text
+            end = text.rfind(b"\n") + 1
+            text, self._line_begun = text[:end], text[end:]
+        self.file.write(_harmless(text) if self._is_terminal else text)
+        self.file.flush()
 
     def tls_message(self, outgoing: bool, length: int, ids: bytes = b"") -> None:
         """Mention a TLS message; its octets are not shown, as most are secret on the wire for a reason."""

@@ -179,4 +179,9 @@ $curl -s -H 'Transfer-Encoding: chunked' -d @form.txt $http/echo
 $curl -s --ignore-content-length $http/until-close | wc -c
 $curl --version | head -c 5
 $curl -sS $http/small -d x -T form.txt
+$curl
+$curl -sS
+$curl -sS --no-such-option $http
+$curl -sS -o
+$curl -s -w '%header{x-two} %{header_json}' -o /dev/null $http/small
 """

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pycurl_redox.cli import main
-from pycurl_redox.job import _retry_after
 from pycurl_redox.output import Output
 from pycurl_redox.pace import SpeedWatch
+from pycurl_redox.retry import retry_after
 from tests.fakes.memory_network import SILENCE, MemoryNetwork, MemoryStream, Script
 
 
@@ -138,4 +138,4 @@ def test_a_file_is_written_to_without_a_buffer(tmp_path: Path) -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: bytes, seconds: float | None) -> None:
-    assert _retry_after(value, 784_903_500.5) == seconds
+    assert retry_after(value, 784_903_500.5) == seconds
