@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pycurl_redox.cli import main
+from pycurl_redox.errors import TRY_HELP
 from pycurl_redox.job import Job
 from pycurl_redox.pool import Pool, Route
 from pycurl_redox.progress import PARALLEL_HEAD, ParallelMeter
@@ -195,9 +196,9 @@ def test_a_url_that_is_none_is_one_failure_among_others(capfd: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("words", "code", "err"),
     [
-        ("a.test/ -T none", 26, "curl: Can't open 'none'!\ncurl: try 'curl --help' or 'curl --manual' for more information\n"
+        ("a.test/ -T none", 26, f"curl: Can't open 'none'!\n{TRY_HELP}"
          "curl: (26) Failed to open/read local data from file/application\n"),
-        ("a.test/ --next -o x", 2, "curl: no URL specified!\ncurl: try 'curl --help' or 'curl --manual' for more information\n"
+        ("a.test/ --next -o x", 2, f"curl: no URL specified!\n{TRY_HELP}"
          "curl: (2) Failed initialization\n"),
         ("a.test/x -O a.test/ -O", 23, "curl: Remote file name has no length!\n"
          + "curl: (23) Failed writing received data to disk/application\n" * 2),
