@@ -119,6 +119,8 @@ def compose(
         headers.append((b"Proxy-Connection", b"Keep-Alive"))
     if chunked and "transfer-encoding" not in custom:
         headers.append((b"Transfer-Encoding", b"chunked"))
+    if transfer.alternative is not None and "alt-used" not in custom:
+        headers.append((b"Alt-Used", encode_text(transfer.alternative)))
     _add_cookies(headers, transfer, custom, trusted)
     _add_time_condition(headers, config, custom)
     if config.form is not None or credentials.is_negotiating:
@@ -169,8 +171,9 @@ def _target(transfer: Transfer, absolute: bool) -> bytes:
         return encode_text(transfer.config.request_target)
     target = transfer.url.target
     if absolute:
+        # A proxy gets the URL as it was typed: nothing encoded, an empty query left out.
         url = transfer.url
-        target = f"{url.scheme}://{url.authority}{target}"
+        target = f"{url.scheme}://{url.authority}{url.path}" + (f"?{url.query}" if url.query else "")
     return encode_text(target)
 
 

@@ -65,7 +65,7 @@ def file_time(path: str, warn: Callable[[str], None]) -> int | None:
 def http_date(timestamp: int) -> str:
     """Return the date as HTTP writes it (RFC 9110 §5.6.7)."""
     days, second = divmod(timestamp, 86_400)
-    year, month, day = _date_of(days)
+    year, month, day = date_of(days)
     name = _SHORT_DAYS[(days + 3) % 7].title()
     hour, minute = second // 3600, second // 60 % 60
     return (
@@ -171,7 +171,7 @@ def _days_since_1970(year: int, month: int) -> int:
     return (year - 1970) * 365 + leap_days + _DAYS_BEFORE[month - 1]
 
 
-def _date_of(days: int) -> tuple[int, int, int]:
+def date_of(days: int) -> tuple[int, int, int]:
     """Return year, month and day of a number of days since 1970."""
     year = 1970 + days // 366
     while _days_since_1970(year + 1, 1) <= days:

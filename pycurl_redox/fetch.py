@@ -23,12 +23,17 @@ from pycurl_redox.incoming import Incoming
 from pycurl_redox.message import Head, Policy, Request
 from pycurl_redox.pool import Names, Pool, Route
 from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
+from pycurl_redox.url import DEFAULT_PORTS
+from tcpip.clock import wall_clock
 from tcpip.errors import PeerResetError, StackError, TimedOutError
 
 if TYPE_CHECKING:
+    from pycurl_redox.alt_svc import AltSvcCache
     from pycurl_redox.auth import Authenticator
     from pycurl_redox.config import OperationConfig
+    from pycurl_redox.cookies import CookieJar
     from pycurl_redox.dial import NetworkLike
+    from pycurl_redox.hsts import HstsCache
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.url import Url
@@ -62,6 +67,8 @@ class Fetcher:
         self.pool = pool
         self.routing = routing
         self.names = names
+        self.hsts: HstsCache | None = None
+        self.alt_svc: AltSvcCache | None = None
         self._make_tls = make_tls
         self._tls: TlsSettings | None = None
         self._plain: tuple[PlainKey, Request] | None = None
@@ -154,10 +161,53 @@ class Session:
 
     # ---- one hop
 
+    def _settle_scheme(self) -> None:
+        """Turn http into https where HSTS says so (RFC 6797 §8.3), and see whether the scheme is allowed."""
+        transfer = self.transfer
+        url = transfer.url
+        hsts = self.fetcher.hsts
+        if hsts is not None and url.scheme == "http" and hsts.covers(url.ascii_host(), int(wall_clock())):
+            # A port that was given stays, 80 as well, as in curl.
+            transfer.url = url = url._replace(scheme="https", port=url.port if url.port_given else 443)
+            self.observer.note(f"Switched from HTTP to HTTPS due to HSTS => {url.text()}")
+        config = transfer.config
+        allowed = config.proto
+        if self.transfer.result.redirects:
+            from pycurl_redox.redirect import allowed_protocols
+
+            allowed = allowed_protocols(config)
+        if url.scheme not in DEFAULT_PORTS or (allowed is not None and url.scheme not in allowed):
+            failure = errors.protocol_not_supported(url.scheme)
+            self.observer.note(str(failure))
+            self.observer.note("Closing connection -1")
+            raise failure
+
+    def _route(self) -> Route:
+        """Return the way to the current URL; to an alternative service where one is known (RFC 7838 §2.4)."""
+        transfer = self.transfer
+        route = self.fetcher.routing.route(transfer)
+        transfer.alternative = None
+        alt_svc = self.fetcher.alt_svc
+        is_free = (route.dial_host.lower(), route.dial_port) == (route.host, route.port)  # no --connect-to
+        if alt_svc is None or route.scheme != "https" or not is_free:
+            return route
+        found = alt_svc.find(route.host, route.port, int(wall_clock()))
+        if found is None:
+            return route
+        host, port = found
+        shown = f"[{host}]" if ":" in host else host
+        transfer.alternative = f"{shown}:{port}"
+        self.observer.note(
+            f"Alt-svc connecting from [h1]{route.dial_host}:{route.port} to [h1]{transfer.alternative}"
+        )
+        return route._replace(dial_host=host, dial_port=port)
+
     async def _hop(self) -> tuple[Connection, Response]:
         """Send the request and read the head; a kept connection that turns out dead is replaced, once."""
         transfer, result = self.transfer, self.transfer.result
-        route = self.fetcher.routing.route(transfer)
+        self._settle_scheme()
+        route = self._route()
+        result.scheme = transfer.url.scheme
         if self.proxy_login is None and route.proxy is not None and route.proxy.user is not None:
             self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)
         while True:
@@ -181,6 +231,7 @@ class Session:
     async def _exchange(self, connection: Connection, request: Request) -> Response:
         result, now = self.transfer.result, self.network.now
         connection.observer = self.observer
+        connection.learn = self._learn if self._learns() else None
         self.mark("pre_transfer")
         response = await connection.exchange(
             request, self.policy, self.read_deadline(), now, self.network.spawn
@@ -192,30 +243,37 @@ class Session:
         result.status = head.status
         result.http_version = head.http_version
         self.transfer.met_http10 |= connection.is_http10
-        self._take_cookies(head)
         if response.upload_cut_short:
             self.observer.note("HTTP error before end of send, stop sending")
         return response
 
-    def _take_cookies(self, head: Head) -> None:
-        jar, url = self.transfer.cookies, self.transfer.url
-        values = head.values_of(b"set-cookie")
-        if jar is None or not values:
-            return
-        from pycurl_redox.cookies import is_secure_context
-        from tcpip.clock import wall_clock
+    def _learns(self) -> bool:
+        fetcher = self.fetcher
+        if self.transfer.cookies is not None:
+            self.transfer.cookies.begin_response()
+            return True
+        return fetcher.hsts is not None or fetcher.alt_svc is not None
 
-        jar.begin_response()
-        for value in values:
-            text = jar.receive(
-                value,
-                self.transfer.cookie_host(),
-                url.path,
-                is_secure=is_secure_context(url.scheme, self.transfer.cookie_host()),
-                now=int(wall_clock()),
-            )
-            if text:
-                self.observer.note(text)
+    def _learn(self, head: Head) -> None:
+        """Take what is to be remembered, header by header; what `-v` says of it stands before its line."""
+        jar, url = self.transfer.cookies, self.transfer.url
+        is_secure = url.scheme == "https"
+        for name, value in head.headers:
+            if name == b"set-cookie" and jar is not None:
+                head.notes.append((name, self._take_cookie(jar, value)))
+            elif name == b"strict-transport-security" and self.fetcher.hsts is not None and is_secure:
+                text = self.fetcher.hsts.receive(value, url.ascii_host(), int(wall_clock()))
+                head.notes.append((name, [text]))
+            elif name == b"alt-svc" and self.fetcher.alt_svc is not None and is_secure:
+                texts = self.fetcher.alt_svc.receive(value, url.ascii_host(), url.port, int(wall_clock()))
+                head.notes.append((name, texts))
+
+    def _take_cookie(self, jar: CookieJar, value: bytes) -> list[str]:
+        from pycurl_redox.cookies import is_secure_context
+
+        host, url = self.transfer.cookie_host(), self.transfer.url
+        is_secure = is_secure_context(url.scheme, host)
+        return [jar.receive(value, host, url.path, is_secure=is_secure, now=int(wall_clock()))]
 
     def _request(self, route: Route) -> Request:
         transfer = self.transfer

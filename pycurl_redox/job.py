@@ -14,7 +14,15 @@ from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
-from pycurl_redox.url import Url, add_upload_name, append_query, parse_url, remote_name
+from pycurl_redox.url import (
+    DEFAULT_PORTS,
+    Url,
+    add_upload_name,
+    append_query,
+    parse_url,
+    remote_name,
+    unread_url,
+)
 from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
 
@@ -60,6 +68,7 @@ class Job:
         self.output = Output(None)
         self._etag_file: BinaryIO | None = None
         self.retries_left = self.config.retry
+        self._url_error: errors.FetchError | None = None
 
     def run(self) -> int:
         """Do the transfer; errors are reported here, the exit code says what they were."""
@@ -75,6 +84,8 @@ class Job:
             return error.exit_code
         exit_code = 0
         try:
+            if self._url_error is not None:
+                return self._finish(transfer, self._url_error)
             exit_code = self.command.network.run(self._perform(transfer))
         except KeyboardInterrupt:
             self.output.close()
@@ -95,14 +106,7 @@ class Job:
             self.url_text = add_upload_name(self.url_text, self._upload)
         if config.query:
             self.url_text = append_query(self.url_text, config.query)
-        url = parse_url(
-            self.url_text,
-            default_scheme=config.proto_default,
-            path_as_is=config.path_as_is,
-            allow_user=not config.disallow_username_in_url,
-        )
-        if config.proto is not None and url.scheme not in config.proto:
-            raise errors.protocol_not_supported(url.scheme)
+        url = self._parse_url()
         self.output = self._choose_output(url)
         body, content_type = self._body(method)
         self._dump = self._open_dump()
@@ -126,6 +130,24 @@ class Job:
             reporter.style = lambda line: styled(line, transfer.url)
         transfer.result.referer = config.referer
         return transfer
+
+    def _parse_url(self) -> Url:
+        """Read the URL; one that cannot be read fails where a transfer would, so that -w tells of it."""
+        config = self.config
+        try:
+            url = parse_url(
+                self.url_text,
+                default_scheme=config.proto_default,
+                path_as_is=config.path_as_is,
+                allow_user=not config.disallow_username_in_url,
+                any_scheme=True,
+            )
+        except errors.FetchError as error:
+            self._url_error = error
+            return unread_url(self.url_text)
+        if url.scheme not in DEFAULT_PORTS:
+            self._url_error = errors.protocol_not_supported(url.scheme)
+        return url
 
     def _extra_headers(self) -> list[str]:
         """What --json and --etag-compare add to -H."""
@@ -395,6 +417,7 @@ class Job:
             self._set_remote_time(result.header(b"last-modified"))
         if self.config.cookie_jar is not None:
             command.save_cookies(self.config.cookie_jar)
+        self.setup.save_state()
         if self.config.write_out:
             command.write_out(self, transfer)
         return result.exit_code

@@ -22,7 +22,7 @@ Row = tuple[str, str, str, str, str, str, str]
 # fmt: off
 OPTIONS: tuple[Row, ...] = (
     ("abstract-unix-socket", "", "file", "-", "<path>", "Connect via abstract Unix domain socket", "connection"),
-    ("alt-svc", "", "text", "-", "<file name>", "Enable alt-svc with this cache file", "http"),
+    ("alt-svc", "", "text", "alt_svc", "<file name>", "Enable alt-svc with this cache file", "http"),
     ("anyauth", "", "bool", "*", "", "Pick any authentication method", "http proxy auth"),
     ("append", "a", "bool", "", "", "Append to target file when uploading", "ftp sftp"),
     ("aws-sigv4", "", "text", "-", "<provider1[:provider2[:region[:service]]]>", "Use AWS V4 signature authentication", "auth http"),
@@ -97,7 +97,7 @@ OPTIONS: tuple[Row, ...] = (
     ("help", "h", "bool", "*", "<category>", "Get help for commands", "important curl"),
     ("hostpubmd5", "", "text", "", "<md5>", "Acceptable MD5 hash of the host public key", "sftp scp"),
     ("hostpubsha256", "", "text", "", "<sha256>", "Acceptable SHA256 hash of the host public key", "sftp scp"),
-    ("hsts", "", "text", "-", "<file name>", "Enable HSTS with this cache file", "http"),
+    ("hsts", "", "text", "hsts", "<file name>", "Enable HSTS with this cache file", "http"),
     ("http0.9", "", "bool", "http09_allowed", "", "Allow HTTP 0.9 responses", "http"),
     ("http1.0", "0", "none", "*", "", "Use HTTP 1.0", "http"),
     ("http1.1", "", "none", "*", "", "Use HTTP 1.1", "http"),

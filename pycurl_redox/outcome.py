@@ -39,7 +39,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "proxy_used": int(result.proxy_used),
         "redirect_url": result.redirect_url,
         "referer": result.referer,
-        "scheme": transfer.url.scheme.upper(),
+        "scheme": result.scheme.upper(),
         "size_download": result.downloaded,
         "size_header": result.header_octets,
         "size_request": result.request_octets,

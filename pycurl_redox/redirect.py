@@ -8,6 +8,7 @@ from pycurl_redox import errors
 from pycurl_redox.url import Url, resolve_reference, scheme_of
 
 if TYPE_CHECKING:
+    from pycurl_redox.config import OperationConfig
     from pycurl_redox.message import Observer
     from pycurl_redox.transfer import Transfer
 
@@ -23,13 +24,16 @@ def shown(transfer: Transfer, location: bytes) -> str | None:
         return text if scheme_of(text) else None
 
 
+def allowed_protocols(config: OperationConfig) -> frozenset[str]:
+    """Return the schemes that a redirect may lead to: never one that --proto does not allow."""
+    allowed = config.proto_redir if config.proto_redir is not None else DEFAULT_PROTOCOLS
+    return allowed if config.proto is None else allowed & config.proto
+
+
 def follow(transfer: Transfer, status: int, location: bytes, observer: Observer) -> None:
     """Turn the transfer to where the redirect leads."""
     url = _target(transfer, location)
     config = transfer.config
-    allowed = config.proto_redir if config.proto_redir is not None else DEFAULT_PROTOCOLS
-    if url.scheme not in allowed:
-        raise errors.protocol_not_supported(url.scheme)
     if config.auto_referer:
         transfer.result.referer = transfer.url.text(with_login=False, with_fragment=False)
     if url.fragment is None and transfer.url.fragment:

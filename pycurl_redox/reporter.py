@@ -66,7 +66,11 @@ class Reporter(Observer):
     def head_in(self, head: Head) -> None:
         if self.on_head is not None:
             self.on_head(head)
+        notes = head.notes[::-1]
         for line in head.lines():
+            if notes and line.partition(b":")[0].strip().lower() == notes[-1][0]:
+                for text in filter(None, notes.pop()[1]):
+                    self.note(text)
             self._line(line)
 
     def trailer_in(self, line: bytes) -> None:

@@ -50,6 +50,8 @@ class Transfer:
         self.met_http10 = False
         """A server or proxy on the way has answered in HTTP/1.0: what follows is 1.0 as well, as in curl."""
         self.read_timeout: float | None = None
+        self.alternative: str | None = None
+        """Host and port of the alternative service that is asked in place of the URL's."""
         self.result = Result(url)
 
     def cookie_host(self) -> str:
@@ -70,6 +72,8 @@ class Result:
         self.exit_code = 0
         self.error = ""
         self.heads: list[Head] = []
+        self.scheme = ""
+        """Of the last request that was tried."""
         self.status = 0
         self.connect_status = 0
         self.http_version = b""

@@ -79,6 +79,8 @@ class Url(NamedTuple):
 
     def text(self, *, with_login: bool = True, with_fragment: bool = True) -> str:
         """Return the URL as curl shows it; an empty query is left out."""
+        if not self.scheme:
+            return self.path
         login = ""
         if with_login and (self.user is not None or self.password is not None):
             login = (self.user or "") + ("" if self.password is None else f":{self.password}") + "@"
@@ -96,11 +98,13 @@ def parse_url(
     path_as_is: bool = False,
     allow_user: bool = True,
     encode: bool = False,
+    any_scheme: bool = False,
 ) -> Url:
     """Take a URL apart; one without a scheme gets `default_scheme`, or is guessed by its host as curl does.
 
     `encode`: it came from a server, so spaces and octets beyond ASCII are percent-encoded.
-    Raises `UrlError`, `UnsupportedProtocolError` for other schemes than http and https, `LoginDeniedError`.
+    Raises `UrlError`, `LoginDeniedError`, and `UnsupportedProtocolError` for other schemes than http and
+    https unless `any_scheme`: then the caller has to look at it, and the port may be 0.
     """
     if len(text) > MAX_URL_LENGTH:
         raise UrlError(reason="Malformed input to a URL function")
@@ -123,7 +127,7 @@ def parse_url(
     host, zone, port = _parse_host(host_and_port, has_scheme=bool(scheme))
     scheme = scheme or _guess_scheme(host)
     _refuse_junk(user=user, password=password, hostname=host, path=path, query=query, fragment=fragment)
-    if scheme not in DEFAULT_PORTS:
+    if scheme not in DEFAULT_PORTS and not any_scheme:
         raise protocol_not_supported(scheme)
     return Url(
         scheme=scheme,
@@ -131,12 +135,17 @@ def parse_url(
         password=password,
         host=host,
         zone=zone,
-        port=DEFAULT_PORTS[scheme] if port is None else port,
+        port=DEFAULT_PORTS.get(scheme, 0) if port is None else port,
         port_given=port is not None,
         path=(path if path_as_is else remove_dot_segments(path)) or "/",
         query=query if question else None,
         fragment=fragment or None,
     )
+
+
+def unread_url(text: str) -> Url:
+    """Return what stands for a URL that could not be read: it only has its text."""
+    return Url("", None, None, "", "", 0, False, text, None, None)
 
 
 def scheme_of(text: str) -> str:
