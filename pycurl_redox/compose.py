@@ -218,6 +218,9 @@ def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders, tr
         secure = is_secure_context(transfer.url.scheme, host)
         now = int(wall_clock())
         value = transfer.cookies.header(host, path, is_secure=secure, now=now, extra=typed) or b""
+        for text in transfer.cookies.notes:
+            transfer.observer.note(text)
+        transfer.cookies.notes.clear()
     if value:
         headers.append((b"Cookie", value))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pycurl_redox.set_cookie import (
     MAX_LINE,
@@ -13,6 +14,9 @@ from pycurl_redox.set_cookie import (
     parse_set_cookie,
 )
 from pycurl_redox.state_file import FILE_MARK, replace_file
+
+if TYPE_CHECKING:
+    from pycurl_redox.public_suffix import PublicSuffixes
 
 MAX_SET_COOKIES = 50
 """Cookies that one response may set."""
@@ -35,6 +39,7 @@ class CookieJar:
         self._junk_session_cookies = junk_session_cookies
         self._created = 0
         self._set_by_response = 0
+        self._public_suffixes: PublicSuffixes | None = None
         self.notes: list[str] = []
         """What `-v` says about cookies that were not sent; the caller empties it."""
 
@@ -72,6 +77,7 @@ class CookieJar:
         text = value.decode("latin-1").lstrip(" \t").partition("\0")[0]
         try:
             cookie = parse_set_cookie(text, host, path, now=now, is_secure=is_secure)
+            self._check_domain(cookie, host)
             self._set_by_response += 1
             cookie.is_live = True
             self.forget_expired(now)
@@ -143,6 +149,20 @@ class CookieJar:
         replace_file(path, self.file_text(now))
 
     # The store
+
+    def _check_domain(self, cookie: Cookie, host: str) -> None:
+        """Refuse a cookie for all of a public suffix (RFC 6265 §5.3 item 5)."""
+        domain = cookie.domain
+        if domain is None or domain.lower() == host.lower() or is_ip_address(domain):
+            return
+        if self._public_suffixes is None:
+            from pycurl_redox.public_suffix import load_public_suffixes
+
+            self._public_suffixes = load_public_suffixes()
+        if not self._public_suffixes.accepts(host, domain):
+            raise CookieRefusedError(
+                f"cookie '{cookie.name}' dropped, domain '{host}' must not set cookies for '{domain}'"
+            )
 
     def _file_cookie(self, line: str, now: int) -> Cookie | None:
         if line[:11].lower() == "set-cookie:":

@@ -273,7 +273,8 @@ class Session:
 
         host, url = self.transfer.cookie_host(), self.transfer.url
         is_secure = is_secure_context(url.scheme, host)
-        return [jar.receive(value, host, url.path, is_secure=is_secure, now=int(wall_clock()))]
+        text = jar.receive(value, host, url.path, is_secure=is_secure, now=int(wall_clock()))
+        return [text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")]
 
     def _request(self, route: Route) -> Request:
         transfer = self.transfer

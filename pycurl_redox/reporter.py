@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pycurl_redox.transfer import Result
 
 
+MAX_NOTE = 2047
+"""Octets of a note; curl cuts off the rest."""
+
+
 class Reporter(Observer):
     """Sends heads to -i and -D, counts them for -w, and tells a tracer everything."""
 
@@ -35,7 +39,7 @@ class Reporter(Observer):
 
     def note(self, text: str) -> None:
         if self._tracer is not None:
-            self._tracer.write("info", text.encode("utf-8", "surrogateescape"))
+            self._tracer.write("info", text.encode("utf-8", "surrogateescape")[:MAX_NOTE])
 
     def transfer_ended(self) -> None:
         """The last line of the meter stands before what is said of the connection."""

@@ -7,7 +7,7 @@ CURL_VERSION = f"{VERSION}-redox"
 USER_AGENT = f"curl/{CURL_VERSION}"
 RELEASE_DATE = "2026-11-23"
 PROTOCOLS = ("http", "https")
-FEATURES = ("alt-svc", "AsynchDNS", "HSTS", "IDN", "IPv6", "Largefile", "libz", "SSL")
+FEATURES = ("alt-svc", "AsynchDNS", "HSTS", "IDN", "IPv6", "Largefile", "libz", "PSL", "SSL")
 
 
 def version_text() -> str:
