@@ -272,7 +272,7 @@ class OperationSetup:
     def _glob(self, pattern: str | None) -> Iterator[tuple[str, tuple[str, ...]] | None]:
         if pattern is None:
             yield None
-        elif self.config.globoff or not ("{" in pattern or "[" in pattern or "\\" in pattern):
+        elif self.config.globoff or not any(letter in pattern for letter in "{[\\]}"):
             yield pattern, ()
         else:
             from pycurl_redox.glob import Glob

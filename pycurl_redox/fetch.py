@@ -128,7 +128,7 @@ class Session:
         self.began = self.network.now()
         self.deadline = self.began + config.max_time if config.max_time else None
         self.times = Times()
-        self.login = fetcher.routing.login(transfer)
+        self.login: Authenticator | None = None
         self.proxy_login: Authenticator | None = None
         self.expects = True
         self.challenges = 0
@@ -147,6 +147,11 @@ class Session:
             self.observer.note(text)
         if self.transfer.body is not None:
             result.to_upload = self.transfer.body.length
+        try:
+            self.login = self.fetcher.routing.login(self.transfer)
+        except errors.UrlError:
+            self.observer.note("Closing connection -1")
+            raise
         while True:
             connection, response = await self._hop()
             try:
@@ -179,7 +184,6 @@ class Session:
         if url.scheme not in DEFAULT_PORTS or (allowed is not None and url.scheme not in allowed):
             failure = errors.protocol_not_supported(url.scheme)
             self.observer.note(str(failure))
-            self.observer.note("Closing connection -1")
             raise failure
 
     def _route(self) -> Route:
@@ -205,8 +209,12 @@ class Session:
     async def _hop(self) -> tuple[Connection, Response]:
         """Send the request and read the head; a kept connection that turns out dead is replaced, once."""
         transfer, result = self.transfer, self.transfer.result
-        self._settle_scheme()
-        route = self._route()
+        try:
+            self._settle_scheme()
+            route = self._route()
+        except errors.FetchError:
+            self.observer.note("Closing connection -1")
+            raise
         result.scheme = transfer.url.scheme
         if self.proxy_login is None and route.proxy is not None and route.proxy.user is not None:
             self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)

@@ -70,6 +70,12 @@ class Job:
         self.retries_left = self.config.retry
         self._url_error: errors.FetchError | None = None
 
+    @property
+    def url_number(self) -> int:
+        """Which argument of the command line the URL came from, counted from 0."""
+        before = self.command.operations[: self.command.operations.index(self.config)]
+        return sum(len(operation.urls) for operation in before) + self.config.urls.index(self._node)
+
     def run(self) -> int:
         """Do the transfer; errors are reported here, the exit code says what they were."""
         try:
@@ -85,7 +91,7 @@ class Job:
         exit_code = 0
         try:
             if self._url_error is not None:
-                return self._finish(transfer, self._url_error)
+                return self._refuse(transfer, self._url_error)
             exit_code = self.command.network.run(self._perform(transfer))
         except KeyboardInterrupt:
             self.output.close()
@@ -402,6 +408,13 @@ class Job:
         if error is not None and config.retry_all_errors:
             return "(retrying all errors)"
         return None
+
+    def _refuse(self, transfer: Transfer, error: errors.FetchError) -> int:
+        """End a transfer whose URL cannot be read, before any network is brought up."""
+        if isinstance(error, errors.UnsupportedProtocolError):
+            self.reporter.note(str(error))
+        self.reporter.note("Closing connection -1")
+        return self._finish(transfer, error)
 
     # ---- after
 

@@ -56,7 +56,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "time_total": result.total,
         "url": job.given_url,
         "url_effective": transfer.url.text(),
-        "urlnum": job.command.transfers_done,
+        "urlnum": job.url_number,
         "xfer_id": job.command.transfers_done,
     }
 

@@ -12,6 +12,12 @@ from pycurl_redox.errors import LoginDeniedError, UnsupportedProtocolError, UrlE
 MAX_URL_LENGTH = 8_000_000
 """curl's bound of any one input text."""
 
+_TRANSITIONAL = {0x00DF: "ss", 0x03C2: "σ", 0x200C: None, 0x200D: None}
+"""UTS 46 §4: what transitional processing maps besides."""
+
+MAX_LABEL_LENGTH = 63
+"""RFC 1035 §2.3.4."""
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _MAX_SCHEME_LENGTH = 40
@@ -344,6 +350,8 @@ def _parse_ipv6(text: str) -> tuple[str, str]:
         raise UrlError(reason="Bad IPv6 address") from error
     if address.version != 6:
         raise UrlError(reason="Bad IPv6 address")
+    if "." in digits:
+        return digits, zone  # an IPv4 address at its end is left as it was typed
     normal = str(address)
     return normal if len(normal) < len(digits) else digits, zone
 
@@ -393,9 +401,36 @@ def _first_of(text: str, letters: str) -> int:
 
 
 def _to_ascii(host: str) -> str:
+    """Map and encode an international name (UTS 46): names of symbols and emoji as well, as libidn2 does.
+
+    Where a joiner may not stand (RFC 5892 §A.1), the name is mapped in the old, transitional way.
+    """
     import idna
 
     try:
-        return idna.encode(host, uts46=True, std3_rules=False).decode("ascii")
-    except (idna.IDNAError, UnicodeError) as error:
+        try:
+            return _encoded(idna.uts46_remap(host, std3_rules=False))
+        except idna.InvalidCodepointContext:
+            return _encoded(idna.uts46_remap(host.translate(_TRANSITIONAL), std3_rules=False))
+    except (idna.IDNAError, UnicodeError, IndexError) as error:
         raise UrlError(reason="Bad hostname") from error
+
+
+def _encoded(name: str) -> str:
+    return ".".join([_encoded_label(label) for label in name.split(".")])
+
+
+def _encoded_label(label: str) -> str:
+    import idna
+
+    if label.isascii():
+        return label
+    idna.check_hyphen_ok(label)
+    idna.check_initial_combiner(label)
+    for position, letter in enumerate(label):
+        if letter in "\u200c\u200d" and not idna.valid_contextj(label, position):
+            raise idna.InvalidCodepointContext(f"U+{ord(letter):04X} may not stand in {label!r}")
+    encoded = "xn--" + label.encode("punycode").decode("ascii")
+    if len(encoded) > MAX_LABEL_LENGTH:
+        raise idna.IDNAError(f"the label {label!r} is too long")
+    return encoded
