@@ -93,7 +93,8 @@ def compose(
     chunked = _is_chunked(custom, body, version)
     headers: Headers = []
     skipped = ["host"]
-    _add_host(headers, custom, url.authority, trusted)
+    is_first_host = url.host.lower() == transfer.first_url.host.lower()
+    _add_host(headers, custom, url.authority, is_first_host)
     if not trusted:
         skipped += ["authorization", "cookie"]
     if credentials.proxy and "proxy-authorization" not in custom:
@@ -138,6 +139,7 @@ def compose(
         is_chunked=chunked and body is not None,
         expects_continue=expects_continue,
         http_version=version,
+        wants_no_body=transfer.method == "HEAD",
     )
 
 
@@ -163,7 +165,8 @@ def compose_connect(
 
 def method_word(transfer: Transfer) -> str:
     """Return the method as it is sent: `-X` wins."""
-    return transfer.config.request or transfer.word or transfer.method
+    custom = "" if transfer.ignores_request else transfer.config.request
+    return custom or transfer.word or transfer.method
 
 
 def _target(transfer: Transfer, absolute: bool) -> bytes:
@@ -208,7 +211,7 @@ def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> N
 def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders, trusted: bool) -> None:
     if "cookie" in custom and trusted:
         return
-    typed = ";".join(transfer.config.cookies) if trusted else ""
+    typed = ";".join(transfer.config.cookies)  # to other hosts as well, as in curl
     if transfer.cookies is None:
         value = encode_text(typed)
     else:

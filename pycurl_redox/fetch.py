@@ -131,6 +131,7 @@ class Session:
         self.login: Authenticator | None = None
         self.proxy_login: Authenticator | None = None
         self.expects = True
+        self._method_note = ""
         self.challenges = 0
         self.policy = Policy(
             http09_allowed=config.http09_allowed,
@@ -462,6 +463,9 @@ class Session:
         self.observer.note("Ignoring the response-body")
         await self._let_go(connection, response)
         self.observer.note(f"Issue another request to this URL: '{transfer.url.text()}'")
+        if self._method_note:
+            self.observer.note(self._method_note)
+            self._method_note = ""
         return True
 
     def _answers_challenge(self, connection: Connection, head: Head) -> bool:
@@ -501,8 +505,8 @@ class Session:
         if 0 <= transfer.config.max_redirs <= result.redirects:
             result.redirect_url = redirect.shown(transfer, location)
             raise errors.too_many_redirects(transfer.config.max_redirs)
-        redirect.follow(transfer, head.status, location, self.observer)
         result.redirects += 1
+        self._method_note = redirect.follow(transfer, head.status, location)
         result.redirect_time = self.network.now() - self.began
         self.expects = True
         self.challenges = 0

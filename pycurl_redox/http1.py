@@ -284,6 +284,9 @@ class HttpConnection:
             self.is_reusable = False
         if request.method == b"HEAD" or head.status in (204, 304):
             return LengthReader(self, 0)
+        if request.wants_no_body:
+            self.is_reusable = False  # what the server sends all the same lies in between
+            return LengthReader(self, 0)
         if request.method == b"CONNECT" and 200 <= head.status < 300:
             return LengthReader(self, 0)
         codings = head.header(b"transfer-encoding")

@@ -57,6 +57,8 @@ class Request(NamedTuple):
     is_chunked: bool = False
     expects_continue: bool = False
     http_version: bytes = b"1.1"
+    wants_no_body: bool = False
+    """`-I`, whatever the method is called: the body of the response is not read."""
 
 
 class Head:

@@ -306,6 +306,10 @@ def _max_redirs(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.operation.max_redirs = number
 
 
+def _follow(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.location = parser.operation.follow = toggle
+
+
 def _location_trusted(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.operation.location = parser.operation.location_trusted = toggle
 
@@ -506,6 +510,7 @@ ACTIONS: dict[str, Action] = {
     "disable": _nothing,
     "fail": _fail("fail"),
     "fail-with-body": _fail("fail_with_body"),
+    "follow": _follow,
     "form": _form,
     "form-string": _form_string,
     "ftp-ssl": _ssl,

@@ -287,7 +287,7 @@ LATER_OPTIONS: tuple[Row, ...] = (
     ("deny-address", "", "list", "-", "<CIDR|private|loopback,...>", "Never connect to these addresses", "connection"),
     ("dump-ca-embed", "", "bool", "-", "", "Write the embedded CA bundle to standard output", "tls"),
     ("ech", "", "text", "-", "<config>", "Configure ECH", "tls"),
-    ("follow", "", "bool", "-", "", "Follow redirects per spec", "http"),
+    ("follow", "", "bool", "*", "", "Follow redirects per spec", "http"),
     ("haproxy-clientip", "", "text", "-", "<ip>", "Set address in HAProxy PROXY", "http proxy"),
     ("httpsig-algo", "", "text", "-", "<algorithm>", "Algorithm of HTTP Message Signatures", "auth http"),
     ("httpsig-headers", "", "text", "-", "<list>", "Components of HTTP Message Signatures", "auth http"),

@@ -93,7 +93,7 @@ class Routing:
         What .netrc has for a host is for that host, wherever the redirect came from.
         """
         config = self._config
-        user, password, is_for_host = self._credentials(transfer.url)
+        user, password, is_for_host = self._credentials(transfer)
         if user is None and config.oauth2_bearer is None:
             return None
         if not is_for_host and not self.is_trusted(transfer):
@@ -172,12 +172,17 @@ class Routing:
             proxy = proxy._replace(user=user, password=password)
         return proxy
 
-    def _credentials(self, url: Url) -> tuple[bytes | None, bytes | None, bool]:
-        """-u wins over the URL; .netrc stands in for both, or fills in with --netrc-optional."""
+    def _credentials(self, transfer: Transfer) -> tuple[bytes | None, bytes | None, bool]:
+        """-u wins over the URL; .netrc stands in for both, or fills in with --netrc-optional.
+
+        A redirect that names no login keeps that of the first URL.
+        """
+        url = transfer.url
         config = self._config
         if config.user is not None:
             return *_split(encode_text(config.user)), False
-        user, password = url.login() or (None, None)
+        kept = transfer.first_url.login() if self.is_trusted(transfer) else None
+        user, password = url.login() or kept or (None, None)
         if not (config.netrc or config.netrc_optional or config.netrc_file is not None):
             return user, password, False
         if not config.netrc_optional:

@@ -44,6 +44,8 @@ class Transfer:
         self.extra_headers: list[str] = []
         self.word: str | None = None
         """The method as it is sent, where it is not `method`; a redirect that makes a GET forgets it."""
+        self.ignores_request = False
+        """A redirect has taken back the word of -X, as --follow has it."""
         self.observer = observer or Observer()
         self.cookies = cookies
         self.resume_from = 0

@@ -163,27 +163,31 @@ def scheme_of(text: str) -> str:
     return text[:end].lower() if end and text.startswith(":/", end) else ""
 
 
-def resolve_reference(base: Url, reference: str, *, path_as_is: bool = False) -> Url:
+def resolve_reference(
+    base: Url, reference: str, *, path_as_is: bool = False, is_followed: bool = True
+) -> Url:
     """Return where a redirect of `base` leads (RFC 3986 §5.2); the fragment of `base` is not inherited.
+
+    `is_followed` False: it is only shown, and a whole URL is shown as it came.
 
     Deviates from curl for a fragment alone, where curl drops the last segment of the path.
     """
     try:
-        return _resolve(base, reference.strip(" \t"), path_as_is)
+        return _resolve(base, reference.strip(" \t"), path_as_is, is_followed)
     except UnsupportedProtocolError as error:
         raise UnsupportedProtocolError(f"{_BAD_TARGET}: Unsupported URL scheme") from error
     except UrlError as error:
         raise UrlError(f"{_BAD_TARGET}: {error.reason}") from error
 
 
-def _resolve(base: Url, reference: str, path_as_is: bool) -> Url:
+def _resolve(base: Url, reference: str, path_as_is: bool, encode: bool) -> Url:
     if _is_absolute(reference):
         scheme = reference.partition(":")[0].lower()
         if scheme not in DEFAULT_PORTS:
             raise protocol_not_supported(scheme)
         if not reference.startswith("/", len(scheme) + 1):
             raise UrlError(reason="Unsupported number of slashes following scheme")
-        return parse_url(reference, path_as_is=path_as_is, encode=True)
+        return parse_url(reference, path_as_is=path_as_is, encode=encode)
     if reference.startswith("//"):
         return parse_url(f"{base.scheme}:{reference}", path_as_is=path_as_is, encode=True)
     reference, _, fragment = reference.partition("#")
