@@ -73,6 +73,13 @@ def http_date(timestamp: int) -> str:
     )
 
 
+def compact_date(timestamp: int) -> str:
+    """Return the date as ISO 8601 has it without marks: 20261125T101112Z."""
+    days, second = divmod(timestamp, 86_400)
+    year, month, day = date_of(days)
+    return f"{year:04}{month:02}{day:02}T{second // 3600:02}{second // 60 % 60:02}{second % 60:02}Z"
+
+
 class _Date:
     """The parts that are known so far."""
 

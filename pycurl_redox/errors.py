@@ -19,6 +19,7 @@ FetchError
 ├── TlsFailedError          35
 ├── ResumeError             36
 ├── AbortedError            42
+├── BadArgumentError        43
 ├── InterfaceError          45
 ├── TooManyRedirectsError   47
 ├── OptionSyntaxError       49   --resolve, --connect-to
@@ -247,6 +248,13 @@ class CertificateRefusedError(FetchError):
 
     exit_code = 60
     default_text = "SSL peer certificate or SSH remote key was not OK"
+
+
+class BadArgumentError(FetchError):
+    """An option's value that the library below would not take."""
+
+    exit_code = 43
+    default_text = "A libcurl function was given a bad argument"
 
 
 class ContentEncodingError(FetchError):

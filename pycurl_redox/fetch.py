@@ -287,7 +287,7 @@ class Session:
 
     def _request(self, route: Route) -> Request:
         transfer = self.transfer
-        if self.login is None and self.proxy_login is None:
+        if self.login is None and self.proxy_login is None and transfer.config.aws_sigv4 is None:
             plain = self.fetcher.plain_request(transfer, route.sends_absolute_targets)
             if plain is not None:
                 return plain
@@ -299,6 +299,8 @@ class Session:
             credentials.host = self.login.header(method, target)
         if route.sends_absolute_targets and self.proxy_login is not None:
             credentials.proxy = self.proxy_login.header(method, target)
+        if transfer.config.aws_sigv4 is not None:
+            credentials.aws = self.fetcher.routing.signer(transfer)
         credentials.is_negotiating = self._holds_back_body(route)
         return compose(
             transfer,

@@ -25,7 +25,7 @@ OPTIONS: tuple[Row, ...] = (
     ("alt-svc", "", "text", "alt_svc", "<file name>", "Enable alt-svc with this cache file", "http"),
     ("anyauth", "", "bool", "*", "", "Pick any authentication method", "http proxy auth"),
     ("append", "a", "bool", "", "", "Append to target file when uploading", "ftp sftp"),
-    ("aws-sigv4", "", "text", "-", "<provider1[:provider2[:region[:service]]]>", "Use AWS V4 signature authentication", "auth http"),
+    ("aws-sigv4", "", "text", "aws_sigv4", "<provider1[:provider2[:region[:service]]]>", "Use AWS V4 signature authentication", "auth http"),
     ("basic", "", "bool", "*", "", "Use HTTP Basic Authentication", "auth"),
     ("cacert", "", "file", "cacert", "<file>", "CA certificate to verify peer against", "tls"),
     ("capath", "", "file", "capath", "<dir>", "CA directory to verify peer against", "tls"),

@@ -94,7 +94,7 @@ class Routing:
         """
         config = self._config
         user, password, is_for_host = self._credentials(transfer)
-        if user is None and config.oauth2_bearer is None:
+        if (user is None and config.oauth2_bearer is None) or config.aws_sigv4 is not None:
             return None
         if not is_for_host and not self.is_trusted(transfer):
             return None
@@ -102,6 +102,13 @@ class Routing:
 
         bearer = encode_text(config.oauth2_bearer) if config.oauth2_bearer is not None else None
         return Authenticator(user or b"", password or b"", config.auth, random_hex, bearer=bearer)
+
+    def signer(self, transfer: Transfer) -> tuple[bytes, bytes] | None:
+        """Return who signs a request for --aws-sigv4; nobody signs for other hosts than the first."""
+        user, password, is_for_host = self._credentials(transfer)
+        if user is None or not (is_for_host or self.is_trusted(transfer)):
+            return None
+        return user, password or b""
 
     def proxy_login(self, proxy: Proxy) -> Authenticator:
         """Return who the user is to a proxy that has a user."""

@@ -12,11 +12,15 @@ FEATURES = ("alt-svc", "AsynchDNS", "HSTS", "IDN", "IPv6", "Largefile", "libz", 
 
 def version_text() -> str:
     """Return the four lines of `-V`."""
+    from pycurl_redox.decode import codings
+
+    features = [*FEATURES, *({"br": "brotli"}.get(name, name) for name in codings()[2:])]
+    features.sort(key=str.lower)
     return (
         f"curl {CURL_VERSION} ({platform()}) {components()}\n"
         f"Release-Date: {RELEASE_DATE}\n"
         f"Protocols: {' '.join(PROTOCOLS)}\n"
-        f"Features: {' '.join(FEATURES)}\n"
+        f"Features: {' '.join(features)}\n"
     )
 
 
