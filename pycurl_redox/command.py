@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
@@ -14,10 +15,12 @@ from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
+    from pycurl_redox.alt_svc import AltSvcCache
     from pycurl_redox.config import OperationConfig, UrlNode
     from pycurl_redox.cookies import CookieJar
     from pycurl_redox.dial import NetworkLike
     from pycurl_redox.fetch import Fetcher
+    from pycurl_redox.hsts import HstsCache
     from pycurl_redox.job import Job
     from pycurl_redox.options import CommandLine
     from pycurl_redox.output import Output
@@ -50,6 +53,8 @@ class Command:
         self.cookies: CookieJar | None = None
         self.exit_code = 0
         self._jars: dict[str, None] = {}
+        self.hsts: HstsCache | None = None
+        self.alt_svc: AltSvcCache | None = None
         self._last_began: float | None = None
         self._network_factory = network_factory
         self._network: NetworkLike | None = None
@@ -282,6 +287,8 @@ class OperationSetup:
         self._fetcher: Fetcher | None = None
         if operation.cookie_files or operation.cookie_jar is not None:
             self._load_cookies()
+        if operation.hsts is not None or operation.alt_svc is not None:
+            self._load_state(operation)
 
     @property
     def fetcher(self) -> Fetcher:
@@ -292,6 +299,7 @@ class OperationSetup:
             self._fetcher = Fetcher(
                 command.network, command.pool, self.routing, self._make_tls, command.names
             )
+            self._fetcher.hsts, self._fetcher.alt_svc = command.hsts, command.alt_svc
         return self._fetcher
 
     def _make_tls(self, options: TlsOptions) -> TlsSettings:
@@ -314,7 +322,7 @@ class OperationSetup:
     def _glob(self, pattern: str | None) -> Iterator[tuple[str, tuple[str, ...]] | None]:
         if pattern is None:
             yield None
-        elif self.config.globoff or not ("{" in pattern or "[" in pattern or "\\" in pattern):
+        elif self.config.globoff or not any(letter in pattern for letter in "{[\\]}"):
             yield pattern, ()
         else:
             from pycurl_redox.glob import Glob
@@ -330,3 +338,41 @@ class OperationSetup:
             command.cookies = CookieJar()
         for path in self.config.cookie_files:
             command.load_cookies(path, self.config.junk_session_cookies)
+
+    def _load_state(self, operation: OperationConfig) -> None:
+        """Take what --hsts and --alt-svc have kept; both are the whole command's from here on, as in curl."""
+        command = self.command
+        if operation.hsts is not None:
+            from pycurl_redox.hsts import HstsCache
+
+            command.hsts = command.hsts or HstsCache()
+            self._load_file(command.hsts, operation.hsts)
+        if operation.alt_svc is not None:
+            from pycurl_redox.alt_svc import AltSvcCache
+
+            command.alt_svc = command.alt_svc or AltSvcCache()
+            self._load_file(command.alt_svc, operation.alt_svc)
+
+    def _load_file(self, cache: HstsCache | AltSvcCache, path: str) -> None:
+        try:
+            with open(path or os.devnull, "rb") as file:
+                cache.load(file.read(), int(wall_clock()))
+        except OSError:
+            pass  # it will be made
+
+    def save_state(self) -> None:
+        """Write the files of --hsts and --alt-svc; as in curl, one that cannot be written is not told of."""
+        command = self.command
+        self._save_file(command.hsts, self.config.hsts)
+        self._save_file(command.alt_svc, self.config.alt_svc)
+
+    def _save_file(self, cache: HstsCache | AltSvcCache | None, path: str | None) -> None:
+        if cache is None or not path or not cache.is_changed:
+            return
+        from pycurl_redox.state_file import replace_file
+
+        cache.is_changed = False
+        try:
+            replace_file(path, cache.file_text(int(wall_clock())))
+        except OSError:
+            pass

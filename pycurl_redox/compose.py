@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
 from pycurl_redox.message import Headers, Request
-from pycurl_redox.url import encode_text
+from pycurl_redox.url import encode_text, percent_encode
 from pycurl_redox.version import USER_AGENT
 from tcpip.clock import wall_clock
 
@@ -59,11 +59,13 @@ class CustomHeaders:
 class Credentials:
     """The two authorization values for this hop, ready to send."""
 
-    __slots__ = ("host", "is_negotiating", "proxy")
+    __slots__ = ("aws", "host", "is_negotiating", "proxy")
 
     def __init__(
         self, host: bytes | None = None, proxy: bytes | None = None, is_negotiating: bool = False
     ) -> None:
+        self.aws: tuple[bytes, bytes] | None = None
+        """User and password that sign for `--aws-sigv4`."""
         self.host = host
         self.proxy = proxy
         self.is_negotiating = is_negotiating
@@ -93,13 +95,16 @@ def compose(
     chunked = _is_chunked(custom, body, version)
     headers: Headers = []
     skipped = ["host"]
-    _add_host(headers, custom, url.authority, trusted)
+    is_first_host = url.host.lower() == transfer.first_url.host.lower()
+    _add_host(headers, custom, url.authority, is_first_host)
     if not trusted:
         skipped += ["authorization", "cookie"]
     if credentials.proxy and "proxy-authorization" not in custom:
         headers.append((b"Proxy-Authorization", credentials.proxy))
     if credentials.host and ("authorization" not in custom or not trusted):
         headers.append((b"Authorization", credentials.host))
+    if credentials.aws is not None and "authorization" not in custom:
+        _add_signature(headers, transfer, credentials.aws, custom, body)
     _add_range(headers, transfer, custom)
     if "user-agent" not in custom and config.user_agent != "":
         headers.append((b"User-Agent", encode_text(config.user_agent or USER_AGENT)))
@@ -111,7 +116,9 @@ def compose(
         headers.append((b"TE", b"gzip"))
         skipped.append("connection")
     if config.compressed and "accept-encoding" not in custom:
-        headers.append((b"Accept-Encoding", b"deflate, gzip"))
+        from pycurl_redox.decode import codings
+
+        headers.append((b"Accept-Encoding", ", ".join(codings()).encode()))
     referer = transfer.result.referer
     if referer and "referer" not in custom:
         headers.append((b"Referer", encode_text(referer)))
@@ -119,6 +126,8 @@ def compose(
         headers.append((b"Proxy-Connection", b"Keep-Alive"))
     if chunked and "transfer-encoding" not in custom:
         headers.append((b"Transfer-Encoding", b"chunked"))
+    if transfer.alternative is not None and "alt-used" not in custom:
+        headers.append((b"Alt-Used", encode_text(transfer.alternative)))
     _add_cookies(headers, transfer, custom, trusted)
     _add_time_condition(headers, config, custom)
     if config.form is not None or credentials.is_negotiating:
@@ -136,6 +145,7 @@ def compose(
         is_chunked=chunked and body is not None,
         expects_continue=expects_continue,
         http_version=version,
+        wants_no_body=transfer.method == "HEAD",
     )
 
 
@@ -161,7 +171,8 @@ def compose_connect(
 
 def method_word(transfer: Transfer) -> str:
     """Return the method as it is sent: `-X` wins."""
-    return transfer.config.request or transfer.word or transfer.method
+    custom = "" if transfer.ignores_request else transfer.config.request
+    return custom or transfer.word or transfer.method
 
 
 def _target(transfer: Transfer, absolute: bool) -> bytes:
@@ -169,8 +180,9 @@ def _target(transfer: Transfer, absolute: bool) -> bytes:
         return encode_text(transfer.config.request_target)
     target = transfer.url.target
     if absolute:
+        # A proxy gets the URL as it was typed: nothing encoded, an empty query left out.
         url = transfer.url
-        target = f"{url.scheme}://{url.authority}{target}"
+        target = f"{url.scheme}://{url.authority}{url.path}" + (f"?{url.query}" if url.query else "")
     return encode_text(target)
 
 
@@ -179,6 +191,31 @@ def _add_host(headers: Headers, custom: CustomHeaders, authority: str, trusted: 
         headers.append((b"Host", encode_text(authority)))
     elif (value := custom.value("host")) is not None:
         headers.append((b"Host", encode_text(value)))
+
+
+def _add_signature(
+    headers: Headers, transfer: Transfer, login: tuple[bytes, bytes], custom: CustomHeaders, body: Body | None
+) -> None:
+    from pycurl_redox.dates import compact_date
+    from pycurl_redox.sigv4 import Scope, sign
+
+    url, data = transfer.url, transfer.config.data  # of -T and -F curl signs no payload
+    host = url.ascii_host()
+    named: Headers = []
+    custom.add_to(named, ())
+    is_first = url.host.lower() == transfer.first_url.host.lower()
+    signed = sign(
+        Scope.parse(transfer.config.aws_sigv4 or "", host),
+        *login,
+        method=encode_text(method_word(transfer)),
+        host=encode_text(url.authority),
+        path=encode_text(percent_encode(url.path)),
+        query=encode_text(url.query or ""),
+        headers=[(name, value) for name, value in named if is_first or name.lower() != b"host"],
+        payload=bytes(data) if body is not None and transfer.method == "POST" and data is not None else b"",
+        timestamp=compact_date(int(wall_clock())),
+    )
+    headers += [(b"Authorization", signed.authorization), signed.date]
 
 
 def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> None:
@@ -205,7 +242,7 @@ def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> N
 def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders, trusted: bool) -> None:
     if "cookie" in custom and trusted:
         return
-    typed = ";".join(transfer.config.cookies) if trusted else ""
+    typed = ";".join(transfer.config.cookies)  # to other hosts as well, as in curl
     if transfer.cookies is None:
         value = encode_text(typed)
     else:
@@ -215,6 +252,9 @@ def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders, tr
         secure = is_secure_context(transfer.url.scheme, host)
         now = int(wall_clock())
         value = transfer.cookies.header(host, path, is_secure=secure, now=now, extra=typed) or b""
+        for text in transfer.cookies.notes:
+            transfer.observer.note(text)
+        transfer.cookies.notes.clear()
     if value:
         headers.append((b"Cookie", value))
 

@@ -65,12 +65,19 @@ def file_time(path: str, warn: Callable[[str], None]) -> int | None:
 def http_date(timestamp: int) -> str:
     """Return the date as HTTP writes it (RFC 9110 §5.6.7)."""
     days, second = divmod(timestamp, 86_400)
-    year, month, day = _date_of(days)
+    year, month, day = date_of(days)
     name = _SHORT_DAYS[(days + 3) % 7].title()
     hour, minute = second // 3600, second // 60 % 60
     return (
         f"{name}, {day:02} {_MONTHS[month - 1].title()} {year:04} {hour:02}:{minute:02}:{second % 60:02} GMT"
     )
+
+
+def compact_date(timestamp: int) -> str:
+    """Return the date as ISO 8601 has it without marks: 20261125T101112Z."""
+    days, second = divmod(timestamp, 86_400)
+    year, month, day = date_of(days)
+    return f"{year:04}{month:02}{day:02}T{second // 3600:02}{second // 60 % 60:02}{second % 60:02}Z"
 
 
 class _Date:
@@ -171,7 +178,7 @@ def _days_since_1970(year: int, month: int) -> int:
     return (year - 1970) * 365 + leap_days + _DAYS_BEFORE[month - 1]
 
 
-def _date_of(days: int) -> tuple[int, int, int]:
+def date_of(days: int) -> tuple[int, int, int]:
     """Return year, month and day of a number of days since 1970."""
     year = 1970 + days // 366
     while _days_since_1970(year + 1, 1) <= days:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from pycurl_redox.errors import ContentEncodingError
+from pycurl_redox.errors import ContentEncodingError, WriteFailedError
 
 if TYPE_CHECKING:
     import zlib
@@ -14,8 +15,6 @@ MAX_CODINGS = 5
 """Codings upon each other in one response, as in curl."""
 MAX_PIECE = 256 * 1024
 """Octets that are decoded at once: a small input that swells is handed on in pieces of this size."""
-
-ACCEPT_ENCODING = "deflate, gzip"
 
 Buffer = bytes | bytearray | memoryview
 
@@ -38,11 +37,10 @@ def content_decoder(value: str, *, transfer: bool = False) -> Decoder | None:
     `transfer`: it is a Transfer-Encoding, where `chunked` stands for itself and is another's work.
     """
     names = [name.strip().lower() for name in value.split(",")]
-    names = [name for name in names if name not in ("", "identity", "none")]
-    if transfer:
-        names = [name for name in names if name != "chunked"]
+    names = [name for name in names if name and not (transfer and name == "chunked")]
     if len(names) > MAX_CODINGS:
         raise ContentEncodingError(f"Reject response due to more than {MAX_CODINGS} content encodings")
+    names = [name for name in names if name not in ("identity", "none")]
     decoders = [_decoder(name) for name in reversed(names)]
     if not decoders:
         return None
@@ -54,9 +52,49 @@ def _decoder(name: str) -> Decoder:
         return _Gzip()
     if name == "deflate":
         return _Deflate()
-    raise ContentEncodingError(
-        f"Unrecognized content encoding type. libcurl understands {ACCEPT_ENCODING} content encodings."
-    )
+    if name == "br" and name in codings():
+        from pycurl_redox.decode_more import Brotli
+
+        return Brotli()
+    if name == "zstd" and name in codings():
+        from pycurl_redox.decode_more import Zstandard
+
+        return Zstandard()
+    return _Unknown()
+
+
+@cache
+def codings() -> tuple[str, ...]:
+    """Return the names of the codings that can be decoded here, in curl's order, importing none."""
+    from importlib.util import find_spec
+
+    names = ["deflate", "gzip"]
+    if find_spec("brotli") is not None:
+        names.append("br")
+    if (find_spec("compression") and find_spec("compression.zstd")) or (
+        find_spec("backports") and find_spec("backports.zstd")
+    ):
+        names.append("zstd")
+    return tuple(names)
+
+
+def check_nothing_follows(data: Buffer) -> None:
+    """Refuse what stands behind the end of a coding, several members of gzip too, with curl's exit code."""
+    if len(data):
+        raise WriteFailedError("Failed writing received data to disk/application")
+
+
+class _Unknown:
+    """A coding without a decoder: an error as soon as there is something to decode."""
+
+    def decode(self, data: Buffer) -> Iterator[Buffer]:
+        raise ContentEncodingError(
+            "Unrecognized content encoding type. "
+            f"libcurl understands {', '.join(codings())} content encodings."
+        )
+
+    def finish(self) -> None:
+        pass
 
 
 class _Chain:
@@ -96,6 +134,9 @@ class _Inflater:
 
         assert self._stream is not None
         stream = self._stream
+        if stream.eof:
+            check_nothing_follows(data)
+            return
         while True:
             try:
                 piece = stream.decompress(data, MAX_PIECE)
@@ -105,7 +146,8 @@ class _Inflater:
                 yield piece
             data = stream.unconsumed_tail
             if not data and len(piece) < MAX_PIECE:
-                return
+                break
+        check_nothing_follows(stream.unused_data)
 
     def _refused(self, error: Exception) -> ContentEncodingError:
         # zlib's own words follow the number: "Error -3 while decompressing data: invalid block type".
@@ -114,7 +156,7 @@ class _Inflater:
 
 
 class _Gzip(_Inflater):
-    """RFC 1952; what follows the end is left alone."""
+    """RFC 1952, a single member."""
 
     def decode(self, data: Buffer) -> Iterator[Buffer]:
         import zlib
@@ -122,8 +164,7 @@ class _Gzip(_Inflater):
         if self._stream is None:
             self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
         self._has_data = self._has_data or bool(data)
-        if not self._stream.eof:
-            yield from self._inflate(data)
+        yield from self._inflate(data)
 
 
 class _Deflate(_Inflater):
@@ -145,5 +186,4 @@ class _Deflate(_Inflater):
             is_zlib = self._start[0] & 0x0F == 8 and int.from_bytes(self._start[:2], "big") % 31 == 0
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
             data, self._start = self._start, b""
-        if not self._stream.eof:
-            yield from self._inflate(data)
+        yield from self._inflate(data)

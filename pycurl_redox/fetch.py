@@ -23,15 +23,20 @@ from pycurl_redox.incoming import Incoming
 from pycurl_redox.message import Head, Observer, Policy, Request
 from pycurl_redox.pool import Names, Pool, Route
 from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
+from pycurl_redox.url import DEFAULT_PORTS
+from tcpip.clock import wall_clock
 from tcpip.errors import PeerResetError, StackError, TimedOutError
 
 if TYPE_CHECKING:
+    from pycurl_redox.alt_svc import AltSvcCache
     from pycurl_redox.auth import Authenticator
     from pycurl_redox.config import OperationConfig
     from pycurl_redox.connection import Lookup
+    from pycurl_redox.cookies import CookieJar
     from pycurl_redox.dial import NetworkLike
     from pycurl_redox.doh import DohResolver
     from pycurl_redox.file_url import FileTransfer
+    from pycurl_redox.hsts import HstsCache
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
@@ -67,6 +72,8 @@ class Fetcher:
         self.pool = pool
         self.routing = routing
         self.names = names
+        self.hsts: HstsCache | None = None
+        self.alt_svc: AltSvcCache | None = None
         self._make_tls = make_tls
         self._tls: dict[TlsOptions, TlsSettings] = {}
         self._doh: DohResolver | None = None
@@ -138,9 +145,10 @@ class Session:
         self.began = self.network.now()
         self.deadline = self.began + config.max_time if config.max_time else None
         self.times = Times()
-        self.login = fetcher.routing.login(transfer)
+        self.login: Authenticator | None = None
         self.proxy_login: Authenticator | None = None
         self.expects = True
+        self._method_note = ""
         self.challenges = 0
         self.policy = Policy(
             http09_allowed=config.http09_allowed,
@@ -157,11 +165,14 @@ class Session:
             self.observer.note(text)
         if self.transfer.body is not None:
             result.to_upload = self.transfer.body.length
+        try:
+            self.login = self.fetcher.routing.login(self.transfer)
+        except errors.UrlError:
+            self.observer.note("Closing connection -1")
+            raise
         while True:
             if self.transfer.url.scheme == "file":
-                from pycurl_redox.file_url import FileTransfer
-
-                return FileTransfer(self)
+                return self._open_file()
             connection, response = await self._hop()
             try:
                 if not await self._goes_on(connection, response):
@@ -173,13 +184,64 @@ class Session:
             except BaseException as error:
                 raise self.ended(connection, error) from error
 
+    def _open_file(self) -> FileTransfer:
+        from pycurl_redox.file_url import FileTransfer
+
+        try:
+            self._settle_scheme()
+        except errors.FetchError as error:
+            self.observer.note(str(error))
+            self.observer.note("Closing connection -1")
+            raise
+        return FileTransfer(self)
+
     # ---- one hop
+
+    def _settle_scheme(self) -> None:
+        """Turn http into https where HSTS says so (RFC 6797 §8.3), and see whether the scheme is allowed."""
+        transfer = self.transfer
+        url = transfer.url
+        hsts = self.fetcher.hsts
+        if hsts is not None and url.scheme == "http" and hsts.covers(url.ascii_host(), int(wall_clock())):
+            # A port that was given stays, 80 as well, as in curl.
+            transfer.url = url = url._replace(scheme="https", port=url.port if url.port_given else 443)
+            self.observer.note(f"Switched from HTTP to HTTPS due to HSTS => {url.text()}")
+        config = transfer.config
+        allowed = config.proto
+        if self.transfer.result.redirects:
+            from pycurl_redox.redirect import allowed_protocols
+
+            allowed = allowed_protocols(config)
+        is_known = url.scheme in DEFAULT_PORTS or url.scheme == "file"
+        if not is_known or (allowed is not None and url.scheme not in allowed):
+            raise errors.protocol_not_supported(url.scheme)
+
+    def _route(self) -> Route:
+        """Return the way to the current URL; to an alternative service where one is known (RFC 7838 §2.4)."""
+        transfer = self.transfer
+        route = self.fetcher.routing.route(transfer)
+        transfer.alternative = None
+        alt_svc = self.fetcher.alt_svc
+        is_free = (route.dial_host.lower(), route.dial_port) == (route.host, route.port)  # no --connect-to
+        if alt_svc is None or route.scheme != "https" or not is_free:
+            return route
+        found = alt_svc.find(route.host, route.port, int(wall_clock()))
+        if found is None:
+            return route
+        host, port = found
+        shown = f"[{host}]" if ":" in host else host
+        transfer.alternative = f"{shown}:{port}"
+        self.observer.note(
+            f"Alt-svc connecting from [h1]{route.dial_host}:{route.port} to [h1]{transfer.alternative}"
+        )
+        return route._replace(dial_host=host, dial_port=port)
 
     async def _hop(self) -> tuple[Connection, Response]:
         """Send the request and read the head; a kept connection that turns out dead is replaced, once."""
         transfer, result = self.transfer, self.transfer.result
         try:
-            route = self.fetcher.routing.route(transfer)
+            self._settle_scheme()
+            route = self._route()
         except errors.FetchError as error:
             self.observer.note(str(error))
             self.observer.note("Closing connection -1")
@@ -207,6 +269,7 @@ class Session:
     async def _exchange(self, connection: Connection, request: Request) -> Response:
         result, now = self.transfer.result, self.network.now
         connection.observer = self.observer
+        connection.learn = self._learn if self._learns() else None
         self.mark("pre_transfer")
         response = await connection.exchange(
             request, self.policy, self.read_deadline(), now, self.network.spawn
@@ -218,34 +281,42 @@ class Session:
         result.status = head.status
         result.http_version = head.http_version
         self.transfer.met_http10 |= connection.is_http10
-        self._take_cookies(head)
         if response.upload_cut_short:
             self.observer.note("HTTP error before end of send, stop sending")
         return response
 
-    def _take_cookies(self, head: Head) -> None:
-        jar, url = self.transfer.cookies, self.transfer.url
-        values = head.values_of(b"set-cookie")
-        if jar is None or not values:
-            return
-        from pycurl_redox.cookies import is_secure_context
-        from tcpip.clock import wall_clock
+    def _learns(self) -> bool:
+        fetcher = self.fetcher
+        if self.transfer.cookies is not None:
+            self.transfer.cookies.begin_response()
+            return True
+        return fetcher.hsts is not None or fetcher.alt_svc is not None
 
-        jar.begin_response()
-        for value in values:
-            text = jar.receive(
-                value,
-                self.transfer.cookie_host(),
-                url.path,
-                is_secure=is_secure_context(url.scheme, self.transfer.cookie_host()),
-                now=int(wall_clock()),
-            )
-            if text:
-                self.observer.note(text)
+    def _learn(self, head: Head) -> None:
+        """Take what is to be remembered, header by header; what `-v` says of it stands before its line."""
+        jar, url = self.transfer.cookies, self.transfer.url
+        is_secure = url.scheme == "https"
+        for name, value in head.headers:
+            if name == b"set-cookie" and jar is not None:
+                head.notes.append((name, self._take_cookie(jar, value)))
+            elif name == b"strict-transport-security" and self.fetcher.hsts is not None and is_secure:
+                text = self.fetcher.hsts.receive(value, url.ascii_host(), int(wall_clock()))
+                head.notes.append((name, [text]))
+            elif name == b"alt-svc" and self.fetcher.alt_svc is not None and is_secure:
+                texts = self.fetcher.alt_svc.receive(value, url.ascii_host(), url.port, int(wall_clock()))
+                head.notes.append((name, texts))
+
+    def _take_cookie(self, jar: CookieJar, value: bytes) -> list[str]:
+        from pycurl_redox.cookies import is_secure_context
+
+        host, url = self.transfer.cookie_host(), self.transfer.url
+        is_secure = is_secure_context(url.scheme, host)
+        text = jar.receive(value, host, url.path, is_secure=is_secure, now=int(wall_clock()))
+        return [text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")]
 
     def _request(self, route: Route) -> Request:
         transfer = self.transfer
-        if self.login is None and self.proxy_login is None:
+        if self.login is None and self.proxy_login is None and transfer.config.aws_sigv4 is None:
             plain = self.fetcher.plain_request(transfer, route.sends_absolute_targets)
             if plain is not None:
                 return plain
@@ -259,6 +330,8 @@ class Session:
         if self.login is not None:
             credentials.host = self.login.header(method, target)
             self.note_login("Server", self.login)
+        if transfer.config.aws_sigv4 is not None:
+            credentials.aws = self.fetcher.routing.signer(transfer)
         credentials.is_negotiating = self._holds_back_body(route)
         return compose(
             transfer,
@@ -448,6 +521,9 @@ class Session:
         self.observer.note("Ignoring the response-body")
         await self._let_go(connection, response)
         self.observer.note(f"Issue another request to this URL: '{transfer.url.text()}'")
+        if self._method_note:
+            self.observer.note(self._method_note)
+            self._method_note = ""
         return True
 
     def _answers_challenge(self, connection: Connection, head: Head) -> bool:
@@ -492,8 +568,8 @@ class Session:
         if 0 <= transfer.config.max_redirs <= result.redirects:
             result.redirect_url = redirect.shown(transfer, location)
             raise errors.too_many_redirects(transfer.config.max_redirs)
-        redirect.follow(transfer, head.status, location, self.observer)
         result.redirects += 1
+        self._method_note = redirect.follow(transfer, head.status, location)
         result.redirect_time = self.network.now() - self.began
         self.expects = True
         self.challenges = 0

@@ -82,6 +82,8 @@ class HttpConnection:
         self._written: tuple[Request, h11.Request] | None = None
         self._head_octets = 0
         self.body_sent = 0
+        self.learn: Callable[[Head], None] | None = None
+        """Takes what is to be remembered of a head, before it is shown."""
 
     @property
     def is_stale(self) -> bool:
@@ -226,6 +228,8 @@ class HttpConnection:
             raise
         if head.http_version == b"1.0" and not self.observer.is_tunnel:
             self.observer.note("HTTP 1.0, assume close after body")
+        if self.learn is not None:
+            self.learn(head)
         self.observer.head_in(head)
         return head
 
@@ -266,6 +270,8 @@ class HttpConnection:
         raw = bytes(self.received[:end])
         self.received.clear()
         head = http1_lenient.parse_head(raw)
+        if self.learn is not None:
+            self.learn(head)
         self.observer.head_in(head)
         return head
 
@@ -277,6 +283,9 @@ class HttpConnection:
         if not persists:
             self.is_reusable = False
         if request.method == b"HEAD" or head.status in (204, 304):
+            return LengthReader(self, 0)
+        if request.wants_no_body:
+            self.is_reusable = False  # what the server sends all the same lies in between
             return LengthReader(self, 0)
         if request.method == b"CONNECT" and 200 <= head.status < 300:
             return LengthReader(self, 0)

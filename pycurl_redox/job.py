@@ -15,7 +15,15 @@ from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody, FileBody, IterableBody
-from pycurl_redox.url import NO_URL, Url, add_upload_name, append_query, parse_url, remote_name
+from pycurl_redox.url import (
+    DEFAULT_PORTS,
+    Url,
+    add_upload_name,
+    append_query,
+    parse_url,
+    remote_name,
+    unread_url,
+)
 from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
@@ -64,17 +72,21 @@ class Job:
         self._dump: BinaryIO | None = None
         self.output = Output(None)
         self._etag_file: BinaryIO | None = None
-        self.refused: Transfer | None = None
-        """For -w: of a URL that cannot be used."""
         self.transfer: Transfer | None = None
         """The last try, from `prepare` on."""
-        self.failure: errors.FetchError | None = None
+        self._url_error: errors.FetchError | None = None
         """Of a URL that cannot be asked for."""
         self.error: errors.FetchError | None = None
         """What the transfer ended with."""
         self._continuation: Continuation | None = None
         """With --retry: what goes from one try to the next."""
         self._given_headers: list[str] = []
+
+    @property
+    def url_number(self) -> int:
+        """Which argument of the command line the URL came from, counted from 0."""
+        before = self.command.operations[: self.command.operations.index(self.config)]
+        return sum(len(operation.urls) for operation in before) + self.config.urls.index(self._node)
 
     def run(self) -> int:
         """Do the transfer, and nothing beside it; return its exit code."""
@@ -97,32 +109,34 @@ class Job:
 
     async def perform(self, pause: Callable[[float], Awaitable[object]]) -> int:
         """Run the transfer, again as --retry says, and tell of it; `pause` waits until the next try."""
-        if self.transfer is None:
-            assert self.failure is not None
-            self.error = self.failure
-            self.command.complain(self.failure)
-            if self.refused is not None and self.config.write_out:
-                self.command.write_out(self, self.refused)
-            return self.failure.exit_code
+        assert self.transfer is not None
+        if self._url_error is not None:
+            return self._refuse(self._url_error)
         self.reporter.now = self.setup.fetcher.network.now
         if self.config.retry:
             return await self._perform_again_and_again(self.transfer, pause)
         return self.finish(await self._attempt(self.transfer))
 
+    def _refuse(self, error: errors.FetchError) -> int:
+        """End a transfer whose URL cannot be read."""
+        if isinstance(error, errors.UnsupportedProtocolError):
+            self.reporter.note(str(error))
+        self.reporter.note("Closing connection -1")
+        return self.finish(error)
+
     # ---- before
 
-    def _prepare(self) -> Transfer | None:
+    def _prepare(self) -> Transfer:
         config, command = self.config, self.command
         method = settle_method(config, command.warn, uploads=self._upload is not None)
         text = method_note(config, method, command.config.verbose)
         if text and not command.config.silent:
             command.stderr.write(text)
-        try:
-            url = self._url()
-        except errors.FetchError as error:
-            self._tell_refused(method, error)
-            self.failure = error
-            return None
+        if self._upload is not None and self._upload not in ("-", "."):
+            self.url_text = add_upload_name(self.url_text, self._upload)
+        if config.query:
+            self.url_text = append_query(self.url_text, config.query)
+        url = self._parse_url()
         self.output = self._choose_output(url)
         body, content_type = self._body(method, url)
         self._dump = self._open_dump()
@@ -146,12 +160,6 @@ class Job:
         transfer.result.referer = config.referer
         return transfer
 
-    def _tell_refused(self, method: str, error: errors.FetchError) -> None:
-        """-w speaks of a URL that cannot be used, too; it comes after the error."""
-        self.refused = Transfer(self.config, NO_URL, method)
-        result = self.refused.result
-        result.url_text, result.exit_code, result.error = self.url_text, error.exit_code, str(error)
-
     def _dress(self, reporter: Reporter, transfer: Transfer) -> None:
         """Make heads fit for a terminal; bold only where that is wanted (https://no-color.org)."""
         if self.command.config.styled_output and not self.command.environment.get("NO_COLOR"):
@@ -163,21 +171,23 @@ class Job:
 
             reporter.style = harmless
 
-    def _url(self) -> Url:
+    def _parse_url(self) -> Url:
+        """Read the URL; one that cannot be read fails where a transfer would, so that -w tells of it."""
         config = self.config
-        if self._upload is not None and self._upload not in ("-", "."):
-            self.url_text = add_upload_name(self.url_text, self._upload)
-        if config.query:
-            self.url_text = append_query(self.url_text, config.query)
-        url = parse_url(
-            self.url_text,
-            default_scheme=config.proto_default,
-            path_as_is=config.path_as_is,
-            allow_user=not config.disallow_username_in_url,
-            allow_file=True,
-        )
-        if config.proto is not None and url.scheme not in config.proto:
-            raise errors.protocol_not_supported(url.scheme)
+        try:
+            url = parse_url(
+                self.url_text,
+                default_scheme=config.proto_default,
+                path_as_is=config.path_as_is,
+                allow_user=not config.disallow_username_in_url,
+                allow_file=True,
+                any_scheme=True,
+            )
+        except errors.FetchError as error:
+            self._url_error = error
+            return unread_url(self.url_text)
+        if url.scheme not in DEFAULT_PORTS and url.scheme != "file":
+            self._url_error = errors.protocol_not_supported(url.scheme)
         return url
 
     def _extra_headers(self) -> list[str]:
@@ -470,6 +480,7 @@ class Job:
                 self._set_remote_time(result)
         if self.config.cookie_jar is not None:
             command.save_cookies(self.config.cookie_jar)
+        self.setup.save_state()
         if self.config.write_out:
             command.write_out(self, transfer)
         return result.exit_code

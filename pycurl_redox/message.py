@@ -63,6 +63,8 @@ class Request(NamedTuple):
     is_chunked: bool = False
     expects_continue: bool = False
     http_version: bytes = b"1.1"
+    wants_no_body: bool = False
+    """`-I`, whatever the method is called: the body of the response is not read."""
 
 
 class Head:
@@ -71,7 +73,7 @@ class Head:
     The names of `headers` are in lower case.
     """
 
-    __slots__ = ("_first", "headers", "http_version", "raw", "reason", "status")
+    __slots__ = ("_first", "headers", "http_version", "notes", "raw", "reason", "status")
 
     def __init__(self, http_version: bytes, status: int, reason: bytes, headers: Headers, raw: bytes) -> None:
         self.http_version = http_version
@@ -79,6 +81,8 @@ class Head:
         self.reason = reason
         self.headers = headers
         self.raw = raw
+        self.notes: list[tuple[bytes, list[str]]] = []
+        """What `-v` says ahead of headers, by their names and in their order."""
         self._first = dict(reversed(headers))
 
     @property

@@ -340,6 +340,10 @@ def _max_redirs(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.operation.max_redirs = number
 
 
+def _follow(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.operation.location = parser.operation.follow = toggle
+
+
 def _location_trusted(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.operation.location = parser.operation.location_trusted = toggle
 
@@ -622,6 +626,7 @@ ACTIONS: dict[str, Action] = {
     "dump-ca-embed": _dump_ca_embed,
     "fail": _fail("fail"),
     "fail-with-body": _fail("fail_with_body"),
+    "follow": _follow,
     "form": _form,
     "form-string": _form_string,
     "ftp-ssl": _ssl,

@@ -57,8 +57,8 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "time_starttransfer": result.start_transfer,
         "time_total": result.total,
         "url": job.given_url,
-        "url_effective": transfer.url.text() if result.url_text is None else result.url_text,
-        "urlnum": job.number,
+        "url_effective": transfer.url.text(),
+        "urlnum": job.url_number,
         "xfer_id": job.number,
     }
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pycurl_redox.transfer import Result
 
 
+MAX_NOTE = 2047
+"""Octets of a note; curl cuts off the rest."""
+
+
 class Reporter(Observer):
     """Sends heads to -i and -D, counts them for -w, and tells a tracer everything."""
 
@@ -41,7 +45,7 @@ class Reporter(Observer):
         self.progress: ProgressLine | None = None
 
     def note(self, text: str) -> None:
-        self._trace("info", text.encode("utf-8", "surrogateescape"))
+        self._trace("info", text.encode("utf-8", "surrogateescape")[:MAX_NOTE])
 
     def transfer_began(self) -> None:
         """A file is open: only now does the meter begin."""
@@ -87,7 +91,11 @@ class Reporter(Observer):
             self.on_head(head)
         # curl shows the end of a head in a trace only when something comes of the response.
         leads_nowhere = head.status < 200 or (self._config.fail and head.status >= 400)
+        notes = head.notes[::-1]
         for line in head.lines():
+            if notes and line.partition(b":")[0].strip().lower() == notes[-1][0]:
+                for text in filter(None, notes.pop()[1]):
+                    self.note(text)
             self._line(line, is_traced=not leads_nowhere or bool(line.strip(b"\r\n")))
 
     def trailer_in(self, line: bytes) -> None:

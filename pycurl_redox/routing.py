@@ -152,8 +152,8 @@ class Routing:
         What .netrc has for a host is for that host, wherever the redirect came from.
         """
         config = self._config
-        user, password, is_for_host = self._credentials(transfer.url)
-        if user is None and config.oauth2_bearer is None:
+        user, password, is_for_host = self._credentials(transfer)
+        if (user is None and config.oauth2_bearer is None) or config.aws_sigv4 is not None:
             return None
         if not is_for_host and not self.is_trusted(transfer):
             return None
@@ -161,6 +161,13 @@ class Routing:
 
         bearer = encode_text(config.oauth2_bearer) if config.oauth2_bearer is not None else None
         return Authenticator(user or b"", password or b"", config.auth, random_hex, bearer=bearer)
+
+    def signer(self, transfer: Transfer) -> tuple[bytes, bytes] | None:
+        """Return who signs a request for --aws-sigv4; nobody signs for other hosts than the first."""
+        user, password, is_for_host = self._credentials(transfer)
+        if user is None or not (is_for_host or self.is_trusted(transfer)):
+            return None
+        return user, password or b""
 
     def proxy_login(self, proxy: Proxy) -> Authenticator:
         """Return who the user is to a proxy that has a user."""
@@ -246,12 +253,17 @@ class Routing:
         user, _, password = login.partition(":")
         return proxy._replace(user=unquote(user), password=unquote(password))
 
-    def _credentials(self, url: Url) -> tuple[bytes | None, bytes | None, bool]:
-        """-u wins over the URL; .netrc stands in for both, or fills in with --netrc-optional."""
+    def _credentials(self, transfer: Transfer) -> tuple[bytes | None, bytes | None, bool]:
+        """-u wins over the URL; .netrc stands in for both, or fills in with --netrc-optional.
+
+        A redirect that names no login keeps that of the first URL.
+        """
+        url = transfer.url
         config = self._config
         if config.user is not None:
             return *_split(encode_text(config.user)), False
-        user, password = url.login() or (None, None)
+        kept = transfer.first_url.login() if self.is_trusted(transfer) else None
+        user, password = url.login() or kept or (None, None)
         if not (config.netrc or config.netrc_optional or config.netrc_file is not None):
             return user, password, False
         if not config.netrc_optional:

@@ -64,7 +64,9 @@ class Cookie:
                 return False
         else:
             whole = host.lower() == self.domain.lower()
-            if not whole and (is_ip or not self.subdomains or not domain_matches(host, self.domain)):
+            # A domain of one label stands for itself alone.
+            reaches_below = self.subdomains and "." in self.domain and not is_ip
+            if not whole and not (reaches_below and domain_matches(host, self.domain)):
                 return False
         return self.match_path is None or path_matches(path, self.match_path)
 
@@ -142,7 +144,8 @@ class _HeaderReader:
         if not name:
             return
         if len(name) >= 4095 or len(value) >= 4095 or len(name) + len(value) > MAX_NAME_AND_VALUE:
-            raise CookieRefusedError(f"oversized cookie dropped, name/val {len(name)} + {len(value)} bytes")
+            sizes = f"{min(len(name), 4095)} + {min(len(value), 4095)}"
+            raise CookieRefusedError(f"oversized cookie dropped, name/val {sizes} bytes")
         name, text = name.rstrip(_BLANKS), value.strip(_BLANKS)
         if "\t" in text:
             raise CookieRefusedError("cookie contains TAB, dropping")
@@ -195,7 +198,7 @@ class _HeaderReader:
             self._expires = value
 
     def _read_domain(self, domain: str) -> None:
-        host = ":" if _is_too_wide(domain) else self._host
+        host = self._host
         is_ip = is_ip_address(host or domain)
         fits = host is None or (domain == host if is_ip else domain_matches(host, domain))
         if not fits:
@@ -224,14 +227,6 @@ def _keeps_prefix(cookie: Cookie) -> bool:
     if name.startswith("__host-"):
         return cookie.secure and cookie.path == "/" and not cookie.subdomains
     return True
-
-
-def _is_too_wide(domain: str) -> bool:
-    """Say whether a domain is a top one: without a list of public suffixes, one without a dot inside."""
-    if domain.lower() == "localhost":
-        return False
-    _, dot, rest = domain.partition(".")
-    return not dot or not rest
 
 
 def _expiry_of_age(text: str, now: int) -> int:

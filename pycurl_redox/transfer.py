@@ -44,12 +44,16 @@ class Transfer:
         self.extra_headers: list[str] = []
         self.word: str | None = None
         """The method as it is sent, where it is not `method`; a redirect that makes a GET forgets it."""
+        self.ignores_request = False
+        """A redirect has taken back the word of -X, as --follow has it."""
         self.observer = observer or Observer()
         self.cookies = cookies
         self.resume_from = 0
         self.met_http10 = False
         """A server or proxy on the way has answered in HTTP/1.0: what follows is 1.0 as well, as in curl."""
         self.read_timeout: float | None = None
+        self.alternative: str | None = None
+        """Host and port of the alternative service that is asked in place of the URL's."""
         self.result = Result(url)
 
     def cookie_host(self) -> str:
@@ -70,6 +74,7 @@ class Result:
         self.exit_code = 0
         self.error = ""
         self.heads: list[Head] = []
+        """Of the last request that was tried."""
         self.status = 0
         self.connect_status = 0
         self.http_version = b""
@@ -96,8 +101,6 @@ class Result:
         self.redirect_time = 0.0
         self.total = 0.0
         self.proxy_used = False
-        self.url_text: str | None = None
-        """What was given for a URL and is none."""
         self.loose_headers = 0
         """Header lines that are in no head: trailers, and those of a file:// URL."""
         self.connection_number = -1

@@ -12,6 +12,12 @@ from pycurl_redox.errors import LoginDeniedError, UnsupportedProtocolError, UrlE
 MAX_URL_LENGTH = 8_000_000
 """curl's bound of any one input text."""
 
+_TRANSITIONAL = {0x00DF: "ss", 0x03C2: "σ", 0x200C: None, 0x200D: None}
+"""UTS 46 §4: what transitional processing maps besides."""
+
+MAX_LABEL_LENGTH = 63
+"""RFC 1035 §2.3.4."""
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _MAX_SCHEME_LENGTH = 40
@@ -79,6 +85,8 @@ class Url(NamedTuple):
 
     def text(self, *, with_login: bool = True, with_fragment: bool = True) -> str:
         """Return the URL as curl shows it; an empty query is left out."""
+        if not self.scheme:
+            return self.path
         login = ""
         if with_login and (self.user is not None or self.password is not None):
             login = (self.user or "") + ("" if self.password is None else f":{self.password}") + "@"
@@ -89,9 +97,6 @@ class Url(NamedTuple):
         return f"{self.scheme}://{login}{host}{port}{self.path}{query}{fragment}"
 
 
-NO_URL = Url("", None, None, "", "", 0, False, "", None, None)
-
-
 def parse_url(
     text: str,
     *,
@@ -100,12 +105,14 @@ def parse_url(
     allow_user: bool = True,
     allow_file: bool = False,
     encode: bool = False,
+    any_scheme: bool = False,
 ) -> Url:
     """Take a URL apart; one without a scheme gets `default_scheme`, or is guessed by its host as curl does.
 
     `encode`: it came from a server, so spaces and octets beyond ASCII are percent-encoded.
     `allow_file`: `file://` is a scheme too.
-    Raises `UrlError`, `UnsupportedProtocolError` for other schemes than http and https, `LoginDeniedError`.
+    Raises `UrlError`, `LoginDeniedError`, and `UnsupportedProtocolError` for other schemes than http and
+    https unless `any_scheme`: then the caller has to look at it, and the port may be 0.
     """
     if len(text) > MAX_URL_LENGTH:
         raise UrlError(reason="Malformed input to a URL function")
@@ -130,7 +137,7 @@ def parse_url(
     host, zone, port = _parse_host(host_and_port, has_scheme=bool(scheme))
     scheme = scheme or _guess_scheme(host)
     _refuse_junk(user=user, password=password, hostname=host, path=path, query=query, fragment=fragment)
-    if scheme not in DEFAULT_PORTS:
+    if scheme not in DEFAULT_PORTS and not any_scheme:
         raise protocol_not_supported(scheme)
     return Url(
         scheme=scheme,
@@ -138,7 +145,7 @@ def parse_url(
         password=password,
         host=host,
         zone=zone,
-        port=DEFAULT_PORTS[scheme] if port is None else port,
+        port=DEFAULT_PORTS.get(scheme, 0) if port is None else port,
         port_given=port is not None,
         path=(path if path_as_is else remove_dot_segments(path)) or "/",
         query=query if question else None,
@@ -171,6 +178,11 @@ def _parse_file_url(text: str, path_as_is: bool) -> Url:
     )
 
 
+def unread_url(text: str) -> Url:
+    """Return what stands for a URL that could not be read: it only has its text."""
+    return Url("", None, None, "", "", 0, False, text, None, None)
+
+
 def scheme_of(text: str) -> str:
     """Return the scheme that a URL begins with, in lower case, or "" when it has none."""
     end = 0
@@ -180,27 +192,31 @@ def scheme_of(text: str) -> str:
     return text[:end].lower() if end and text.startswith(":/", end) else ""
 
 
-def resolve_reference(base: Url, reference: str, *, path_as_is: bool = False) -> Url:
+def resolve_reference(
+    base: Url, reference: str, *, path_as_is: bool = False, is_followed: bool = True
+) -> Url:
     """Return where a redirect of `base` leads (RFC 3986 §5.2); the fragment of `base` is not inherited.
+
+    `is_followed` False: it is only shown, and a whole URL is shown as it came.
 
     Deviates from curl for a fragment alone, where curl drops the last segment of the path.
     """
     try:
-        return _resolve(base, reference.strip(" \t"), path_as_is)
+        return _resolve(base, reference.strip(" \t"), path_as_is, is_followed)
     except UnsupportedProtocolError as error:
         raise UnsupportedProtocolError(f"{_BAD_TARGET}: Unsupported URL scheme") from error
     except UrlError as error:
         raise UrlError(f"{_BAD_TARGET}: {error.reason}") from error
 
 
-def _resolve(base: Url, reference: str, path_as_is: bool) -> Url:
+def _resolve(base: Url, reference: str, path_as_is: bool, encode: bool) -> Url:
     if _is_absolute(reference):
         scheme = reference.partition(":")[0].lower()
         if scheme not in DEFAULT_PORTS and scheme != "file":
             raise protocol_not_supported(scheme)
         if not reference.startswith("/", len(scheme) + 1):
             raise UrlError(reason="Unsupported number of slashes following scheme")
-        return parse_url(reference, path_as_is=path_as_is, allow_file=True, encode=True)
+        return parse_url(reference, path_as_is=path_as_is, allow_file=True, encode=encode)
     if reference.startswith("//"):
         return parse_url(f"{base.scheme}:{reference}", path_as_is=path_as_is, encode=True)
     reference, _, fragment = reference.partition("#")
@@ -367,6 +383,8 @@ def _parse_ipv6(text: str) -> tuple[str, str]:
         raise UrlError(reason="Bad IPv6 address") from error
     if address.version != 6:
         raise UrlError(reason="Bad IPv6 address")
+    if "." in digits:
+        return digits, zone  # an IPv4 address at its end is left as it was typed
     normal = str(address)
     return normal if len(normal) < len(digits) else digits, zone
 
@@ -416,9 +434,36 @@ def _first_of(text: str, letters: str) -> int:
 
 
 def _to_ascii(host: str) -> str:
+    """Map and encode an international name (UTS 46): names of symbols and emoji as well, as libidn2 does.
+
+    Where a joiner may not stand (RFC 5892 §A.1), the name is mapped in the old, transitional way.
+    """
     import idna
 
     try:
-        return idna.encode(host, uts46=True, std3_rules=False).decode("ascii")
-    except (idna.IDNAError, UnicodeError) as error:
+        try:
+            return _encoded(idna.uts46_remap(host, std3_rules=False))
+        except idna.InvalidCodepointContext:
+            return _encoded(idna.uts46_remap(host.translate(_TRANSITIONAL), std3_rules=False))
+    except (idna.IDNAError, UnicodeError, IndexError) as error:
         raise UrlError(reason="Bad hostname") from error
+
+
+def _encoded(name: str) -> str:
+    return ".".join([_encoded_label(label) for label in name.split(".")])
+
+
+def _encoded_label(label: str) -> str:
+    import idna
+
+    if label.isascii():
+        return label
+    idna.check_hyphen_ok(label)
+    idna.check_initial_combiner(label)
+    for position, letter in enumerate(label):
+        if letter in "\u200c\u200d" and not idna.valid_contextj(label, position):
+            raise idna.InvalidCodepointContext(f"U+{ord(letter):04X} may not stand in {label!r}")
+    encoded = "xn--" + label.encode("punycode").decode("ascii")
+    if len(encoded) > MAX_LABEL_LENGTH:
+        raise idna.IDNAError(f"the label {label!r} is too long")
+    return encoded

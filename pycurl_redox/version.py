@@ -7,16 +7,23 @@ CURL_VERSION = f"{VERSION}-redox"
 USER_AGENT = f"curl/{CURL_VERSION}"
 RELEASE_DATE = "2026-11-23"
 PROTOCOLS = ("file", "http", "https")
-FEATURES = ("AsynchDNS", "HTTPS-proxy", "IDN", "IPv6", "Largefile", "libz", "SSL", "UnixSockets")
+FEATURES = (
+    "alt-svc", "AsynchDNS", "HSTS", "HTTPS-proxy", "IDN", "IPv6", "Largefile", "libz", "PSL", "SSL",
+    "UnixSockets",
+)  # fmt: skip
 
 
 def version_text() -> str:
     """Return the four lines of `-V`."""
+    from pycurl_redox.decode import codings
+
+    features = [*FEATURES, *({"br": "brotli"}.get(name, name) for name in codings()[2:])]
+    features.sort(key=str.lower)
     return (
         f"curl {CURL_VERSION} ({platform()}) {components()}\n"
         f"Release-Date: {RELEASE_DATE}\n"
         f"Protocols: {' '.join(PROTOCOLS)}\n"
-        f"Features: {' '.join(FEATURES)}\n"
+        f"Features: {' '.join(features)}\n"
     )
 
 

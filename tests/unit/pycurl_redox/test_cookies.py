@@ -60,7 +60,7 @@ def test_the_file_is_curls_newest_first():
         (b"q\x01=1", "invalid octets in name/value, cookie dropped"),
         (b"a=b; secure", ""),
         (b"a=b; domain=evil.org", "skipped cookie with bad tailmatch domain: evil.org"),
-        (b"a=b; domain=com", "skipped cookie with bad tailmatch domain: com"),
+        (b"a=b; domain=com", "cookie 'a' dropped, domain 'www.example.com' must not set cookies for 'com'"),
         (b"big2=" + b"x" * 4095, "oversized cookie dropped, name/val 4 + 4095 bytes"),
         (b"a=" + b"x" * 5000, ""),
         (b"__Secure-a=1", ""),

@@ -1,10 +1,17 @@
 import gzip
+import sys
 import zlib
 
+import brotli
 import pytest
 
-from pycurl_redox.decode import MAX_PIECE, content_decoder
-from pycurl_redox.errors import ContentEncodingError
+from pycurl_redox.decode import MAX_PIECE, codings, content_decoder
+from pycurl_redox.errors import ContentEncodingError, WriteFailedError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 TEXT = b"some text " * 1000
 BARE = zlib.compress(TEXT)[2:-4]
@@ -26,7 +33,10 @@ def decoded(coding, *pieces):
         ("deflate", zlib.compress(TEXT)),
         ("deflate", BARE),
         ("deflate, gzip", gzip.compress(zlib.compress(TEXT))),
-        ("gzip", gzip.compress(TEXT) + b"trailing junk"),
+        ("br", brotli.compress(TEXT)),
+        ("zstd", zstd.compress(TEXT)),
+        ("zstd", zstd.compress(TEXT[:100]) + zstd.compress(TEXT[100:])),
+        ("br, zstd, gzip", gzip.compress(zstd.compress(brotli.compress(TEXT)))),
     ],
 )
 def test_codings_come_off_however_they_are_cut(coding, data):
@@ -41,13 +51,15 @@ def test_content_as_it_is_needs_no_decoder():
     assert content_decoder("gzip, chunked", transfer=True) is not None
 
 
-@pytest.mark.parametrize("coding", ["br", "foo", "chunked"])
+@pytest.mark.parametrize("coding", ["foo", "chunked"])
 def test_an_unknown_coding_is_exit_code_61(coding):
+    decoder = content_decoder(coding)
+    decoder.finish()  # nothing came
     with pytest.raises(ContentEncodingError) as caught:
-        content_decoder(coding)
+        list(decoder.decode(TEXT))
     assert caught.value.report() == (
         "curl: (61) Unrecognized content encoding type. "
-        "libcurl understands deflate, gzip content encodings.\n"
+        "libcurl understands deflate, gzip, br, zstd content encodings.\n"
     )
 
 
@@ -58,19 +70,56 @@ def test_more_than_five_codings_are_refused():
     assert caught.value.report() == "curl: (61) Reject response due to more than 5 content encodings\n"
 
 
+def test_codings_whose_packages_are_missing_are_unknown(monkeypatch):
+    codings.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    try:
+        assert codings() == ("deflate", "gzip")
+        for coding in ("br", "zstd"):
+            with pytest.raises(ContentEncodingError, match="understands deflate, gzip content encodings"):
+                decoded(coding, TEXT)
+    finally:
+        codings.cache_clear()
+
+
+@pytest.mark.parametrize("data", [b"junk", gzip.compress(TEXT), b"\0"])
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_what_follows_the_end_is_refused_as_curl_refuses_it(coding, compress, data):
+    for pieces in ([compress(TEXT) + data], [compress(TEXT), data]):
+        with pytest.raises(WriteFailedError):
+            decoded(coding, *pieces)
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+def test_garbage_has_curl_s_words(coding):
+    with pytest.raises(ContentEncodingError) as caught:
+        decoded(coding, b"this is no such coding at all")
+    assert caught.value.report() == "curl: (61) Unrecognized or bad HTTP Content or Transfer-Encoding\n"
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_garbage_is_named(coding):
     with pytest.raises(ContentEncodingError, match="Error while processing content unencoding: "):
         decoded(coding, b"\xff" * 100)
 
 
-def test_an_end_that_comes_too_early_is_noticed_and_an_empty_body_is_none():
+COMPRESS = [
+    ("gzip", gzip.compress),
+    ("deflate", zlib.compress),
+    ("br", brotli.compress),
+    ("zstd", zstd.compress),
+]
+
+
+@pytest.mark.parametrize(("coding", "compress"), COMPRESS)
+def test_an_end_that_comes_too_early_is_noticed_and_an_empty_body_is_none(coding, compress):
     with pytest.raises(ContentEncodingError):
-        decoded("gzip", gzip.compress(TEXT)[:-9])
-    assert decoded("gzip") == b""
+        decoded(coding, compress(TEXT)[:-1])
+    assert decoded(coding) == b""
 
 
-def test_a_bomb_is_handed_on_in_pieces():
-    decoder = content_decoder("gzip")
-    sizes = [len(piece) for piece in decoder.decode(gzip.compress(bytes(20_000_000)))]
-    assert max(sizes) <= MAX_PIECE and sum(sizes) == 20_000_000
+@pytest.mark.parametrize(("coding", "compress"), COMPRESS)
+def test_a_bomb_is_handed_on_in_pieces(coding, compress):
+    decoder = content_decoder(coding)
+    sizes = [len(piece) for piece in decoder.decode(compress(bytes(20_000_000)))]
+    assert max(sizes) <= 2 * MAX_PIECE and sum(sizes) == 20_000_000
