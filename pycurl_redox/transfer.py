@@ -74,7 +74,6 @@ class Result:
         self.exit_code = 0
         self.error = ""
         self.heads: list[Head] = []
-        """Of the last request that was tried."""
         self.status = 0
         self.connect_status = 0
         self.http_version = b""

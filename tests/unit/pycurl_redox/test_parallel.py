@@ -257,7 +257,7 @@ def test_skip_existing_leaves_out_what_is_there(
 ) -> None:
     (tmp_path / "f1").write_bytes(b"old")
     network = MemoryNetwork([reply(b"2")])
-    words = "--skip-existing -o 'f#1' -w '%{urlnum} ' a.test/[1-2]"
+    words = "--skip-existing -o 'f#1' -w '%{xfer_id} ' a.test/[1-2]"
     assert run(f"-s {option} {words}", network)[0] == 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"f1": b"old", "f2": b"2"}
     assert capfd.readouterr() == ("1 ", "")
