@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .config import SessionTicket
+from .config import TLS13, SessionTicket
 
 if TYPE_CHECKING:
     from .certificates import Certificate
@@ -31,6 +31,7 @@ class HandshakeCompleted(NamedTuple):
     sent_client_certificate: bool
     ocsp_response: bytes | None
     sct_list: bytes | None
+    version: int = TLS13
 
 
 class ApplicationData(NamedTuple):
@@ -63,6 +64,7 @@ class MessageTraced(NamedTuple):
     name: str
     number: int
     length: int
+    version: int = TLS13
 
 
 Event = (
