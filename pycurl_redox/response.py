@@ -162,10 +162,10 @@ class Response:
         done = self._result.tls
         if done is None:
             return None
-        from tls.config import CIPHER_SUITE_NAMES, GROUP_NAMES
+        from tls.config import CIPHER_SUITE_NAMES, GROUP_NAMES, VERSION_NAMES
 
         return TlsInfo(
-            "TLSv1.3",
+            VERSION_NAMES[done.version],
             CIPHER_SUITE_NAMES[done.cipher_suite],
             GROUP_NAMES.get(done.group, f"0x{done.group:04x}"),
             done.alpn.decode("latin-1") if done.alpn is not None else None,

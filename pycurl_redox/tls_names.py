@@ -13,6 +13,9 @@ from tls.config import (
     ECDSA_SECP384R1_SHA384,
     ECDSA_SECP521R1_SHA512,
     GROUP_NAMES,
+    RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512,
     RSA_PSS_RSAE_SHA256,
     RSA_PSS_RSAE_SHA384,
     RSA_PSS_RSAE_SHA512,
@@ -21,8 +24,10 @@ from tls.config import (
     SECP521R1,
     SIGNATURE_SCHEME_NAMES,
     X25519,
+    TlsConfig,
 )
 
+SUITES_12 = frozenset(TlsConfig().cipher_suites_12)
 SUITES_ELSEWHERE = ("TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256")
 
 GROUP_ALIASES = {
@@ -47,6 +52,9 @@ SIGNATURE_ALIASES = {
     "ECDSA+SHA256": ECDSA_SECP256R1_SHA256,
     "ECDSA+SHA384": ECDSA_SECP384R1_SHA384,
     "ECDSA+SHA512": ECDSA_SECP521R1_SHA512,
+    "RSA+SHA256": RSA_PKCS1_SHA256,
+    "RSA+SHA384": RSA_PKCS1_SHA384,
+    "RSA+SHA512": RSA_PKCS1_SHA512,
     "RSA-PSS+SHA256": RSA_PSS_RSAE_SHA256,
     "RSA-PSS+SHA384": RSA_PSS_RSAE_SHA384,
     "RSA-PSS+SHA512": RSA_PSS_RSAE_SHA512,
@@ -65,7 +73,7 @@ SIGNATURES_ELSEWHERE = {
 
 def suites(text: str) -> tuple[int, ...]:
     """Read `--tls13-ciphers`: names that are not known are passed over, as long as one is."""
-    numbers = {name: number for number, name in CIPHER_SUITE_NAMES.items()}
+    numbers = {name: number for number, name in CIPHER_SUITE_NAMES.items() if name.startswith("TLS_")}
     words = text.split(":")
     found = tuple(numbers[word] for word in words if word in numbers)
     if not found:
@@ -88,7 +96,7 @@ def groups(text: str) -> tuple[int, ...]:
 
 
 def schemes(text: str) -> tuple[int, ...]:
-    """Read `--sigalgs`: schemes of TLS 1.3 by name, or KEY+HASH; all must be known, none twice."""
+    """Read `--sigalgs`: schemes by TLS 1.3's names, or KEY+HASH; all must be known, none twice."""
     numbers = {name: number for number, name in SIGNATURE_SCHEME_NAMES.items()}
     words = [_usual(word.strip()) for word in text.split(":")]
     known = numbers | SIGNATURE_ALIASES
@@ -97,18 +105,19 @@ def schemes(text: str) -> tuple[int, ...]:
     if not all(word in known or word in elsewhere for word in words) or _has_doubles(words, found):
         raise CipherError(f"failed setting signature algorithms: '{text}'")
     if not found:
-        raise TlsFailedError(f"TLS: --sigalgs {text}: none of these is a signature of TLS 1.3")
+        raise TlsFailedError(f"TLS: --sigalgs {text}: none of these is a signature that is known here")
     return tuple(found)
 
 
-def check_ciphers(text: str) -> None:
-    """Refuse a list for TLS 1.2 that curl refuses."""
+def suites_12(text: str) -> tuple[int, ...]:
+    """Read `--ciphers`: the suites of TLS 1.2 that are spoken here, in its order, be they none."""
     from pycurl_redox.cipher_list import CipherListError, read_cipher_list
 
     try:
-        read_cipher_list(text)
+        chosen = read_cipher_list(text)
     except CipherListError as error:
         raise CipherError(f"failed setting cipher list: {text}") from error
+    return tuple(suite.code for suite in chosen if suite.code in SUITES_12)
 
 
 def _usual(scheme: str) -> str:

@@ -12,7 +12,7 @@ from tcpip.clock import wall_clock
 from tls.alerts import Alert
 from tls.certificates import Certificate
 from tls.client import TlsClient
-from tls.config import CIPHER_SUITE_NAMES, ClientCertificate, TlsConfig
+from tls.config import CIPHER_SUITE_NAMES, TLS12, TLS13, VERSION_NAMES, ClientCertificate, TlsConfig
 from tls.errors import AlertReceivedError, CertificateError, PeerIncompatibleError, TlsError, UsageError
 from tls.events import Event, HandshakeCompleted, MessageTraced, TicketReceived
 from tls.paths import VerifiedPath, verify_chain
@@ -109,7 +109,9 @@ class TlsSettings:
             observer.tls_message(event.outgoing, RECORD_HEADER)
             name = "unknown" if event.name in NAMELESS_ALERTS else event.name
             name = name.replace("unknown ca", "unknown CA")
-            observer.note(f"TLSv1.3 ({way}), {event.content}, {name} ({event.number}):")
+            observer.note(
+                f"{VERSION_NAMES[event.version]} ({way}), {event.content}, {name} ({event.number}):"
+            )
             observer.tls_message(event.outgoing, event.length)
             if is_first:
                 is_first = False
@@ -127,7 +129,8 @@ class TlsSettings:
         is_proxy = self._options.is_proxy
         done = connection.proxy_tls if is_proxy else connection.tls
         assert done is not None
-        observer.note(f"SSL connection using TLSv1.3 / {CIPHER_SUITE_NAMES[done.cipher_suite]}")
+        suite = CIPHER_SUITE_NAMES[done.cipher_suite]
+        observer.note(f"SSL connection using {VERSION_NAMES[done.version]} / {suite}")
         if done.alpn is not None:
             observer.note(f"ALPN: server accepted {done.alpn.decode('latin-1')}")
         elif not self._options.no_alpn:
@@ -147,14 +150,20 @@ class TlsSettings:
         least, most = self._options.tls_min, self._options.tls_max
         if least and most and VERSIONS.index(most) < VERSIONS.index(least):
             raise errors.TlsFailedError("CURL_SSLVERSION_MAX incompatible with CURL_SSLVERSION")
-        if most not in ("", "1.3"):
-            raise errors.TlsFailedError(f"TLS: --tls-max {most}: only TLS 1.3 is spoken here")
+        if most not in ("", "1.2", "1.3"):
+            raise errors.TlsFailedError(f"TLS: --tls-max {most}: nothing older than TLS 1.2 is spoken here")
+
+    @property
+    def _versions(self) -> tuple[int, ...]:
+        least, most = self._options.tls_min, self._options.tls_max
+        return (TLS13,) * (most != "1.2") + (TLS12,) * (least != "1.3")
 
     def _make_config(self, trace: bool) -> TlsConfig:
         options = self._options
         settings = TlsConfig(
             verify=None if options.insecure else self._verify,
             alpn=self._alpn,
+            versions=self._versions,
             trace=trace,
             key_log=self._key_log,
         )
@@ -175,17 +184,20 @@ class TlsSettings:
         from pycurl_redox import tls_names
 
         if options.ciphers is not None:
-            tls_names.check_ciphers(options.ciphers)
+            settings = settings._replace(cipher_suites_12=tls_names.suites_12(options.ciphers))
         if options.tls13_ciphers is not None:
             settings = settings._replace(cipher_suites=tls_names.suites(options.tls13_ciphers))
         if options.curves is not None:
             groups = tls_names.groups(options.curves)
             settings = settings._replace(groups=groups, key_shares=groups[:1])
         if options.sigalgs is not None:
-            settings = settings._replace(signature_schemes=tls_names.schemes(options.sigalgs))
+            schemes = tls_names.schemes(options.sigalgs)
+            settings = settings._replace(signature_schemes=schemes, signature_schemes_12=())
             if (mine := settings.client_certificate) is not None:  # OpenSSL's list is for both sides
                 allowed = [one for one in mine.signer.schemes if one in settings.signature_schemes]
                 mine.signer.schemes = tuple(allowed)
+                older = [one for one in mine.signer.schemes_12 if one in settings.signature_schemes]
+                mine.signer.schemes_12 = tuple(older)
         return settings
 
     def _client_certificate(self) -> ClientCertificate | None:
@@ -354,9 +366,9 @@ def _old_version_hint(error: TlsError) -> str:
     if error.alert == Alert.PROTOCOL_VERSION and isinstance(
         error, AlertReceivedError | PeerIncompatibleError
     ):
-        return ": the server refuses TLS 1.3, and nothing older is spoken here"
+        return ": the server has no version that is allowed here; TLS 1.3 and TLS 1.2 are spoken"
     if error.alert == Alert.HANDSHAKE_FAILURE and isinstance(error, AlertReceivedError):
-        return ": nothing in common; it may lack TLS 1.3, and nothing older is spoken here"
+        return ": nothing in common with what is offered"
     return ""
 
 

@@ -11,7 +11,7 @@ send(client.data_to_send())                   # also after an error: the alert
 from __future__ import annotations
 
 from .alerts import Alert
-from .config import TlsConfig
+from .config import TLS12, TlsConfig
 from .errors import AlertReceivedError, PeerMisbehavedError, TlsError, TruncatedError, UsageError
 from .events import ApplicationData, CloseNotifyReceived, Event
 from .handshake import ExpectServerHello, State
@@ -19,7 +19,7 @@ from .messages import UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
 from .offer import Offer, make_offer
 from .output import Output
 from .record import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, MAX_PLAINTEXT, Buffer
-from .traffic import ExpectTraffic
+from .traffic import ExpectTraffic, ExpectTraffic12
 
 _WARNING, _FATAL = 1, 2
 
@@ -50,7 +50,7 @@ class TlsClient:
     @property
     def is_handshake_complete(self) -> bool:
         """Whether data may be sent and secrets exported."""
-        return isinstance(self._state, ExpectTraffic)
+        return isinstance(self._state, ExpectTraffic | ExpectTraffic12)
 
     @property
     def is_idle(self) -> bool:
@@ -111,11 +111,16 @@ class TlsClient:
     def update_keys(self, request_peer: bool = False) -> None:
         """Send a KeyUpdate now; with `request_peer` the server is to send one, too."""
         self._expect_connected()
+        if self._output.version == TLS12:
+            raise UsageError("TLS 1.2 has no KeyUpdate")
         self._output.update_write_keys(UPDATE_REQUESTED if request_peer else UPDATE_NOT_REQUESTED)
 
-    def export_keying_material(self, label: bytes, context: bytes, length: int) -> bytes:
-        """RFC 8446 §7.5: a secret that both sides of this connection know, for the use that `label` names."""
-        if not isinstance(self._state, ExpectTraffic):
+    def export_keying_material(self, label: bytes, context: bytes | None, length: int) -> bytes:
+        """RFC 8446 §7.5: a secret that both sides of this connection know, for the use that `label` names.
+
+        No context and an empty one differ in TLS 1.2 alone (RFC 5705 §4).
+        """
+        if not isinstance(self._state, ExpectTraffic | ExpectTraffic12):
             raise UsageError("no keying material before the handshake is complete")
         return self._state.export(label, context, length)
 
@@ -158,7 +163,7 @@ class TlsClient:
             )
 
     def _handle_application_data(self, fragment: memoryview) -> None:
-        if not isinstance(self._state, ExpectTraffic):
+        if not isinstance(self._state, ExpectTraffic | ExpectTraffic12):
             raise PeerMisbehavedError(
                 "record: application data before the handshake is complete", Alert.UNEXPECTED_MESSAGE
             )
@@ -200,6 +205,11 @@ class TlsClient:
 
     def _handle_change_cipher_spec(self, fragment: memoryview) -> None:
         """RFC 8446 §5: dropped during the handshake if it is the one octet 1, else an error."""
+        if self._output.version == TLS12:
+            from .handshake12 import change_cipher_spec
+
+            self._state = change_cipher_spec(self._state, fragment, self._output)
+            return
         if self.is_handshake_complete or bytes(fragment) != b"\x01":
             raise PeerMisbehavedError(
                 "record: content type not allowed here: change_cipher_spec", Alert.UNEXPECTED_MESSAGE

@@ -16,6 +16,7 @@ from .events import CertificateRequested
 from .key_schedule import Transcript, finished_verify_data
 from .messages import CertificateRequest, HandshakeMessage
 from .output import Output
+from .record import Protection
 
 
 def answer(
@@ -71,7 +72,7 @@ class PostHandshakeAuth(NamedTuple):
         transcript = self.transcript.copy()
         transcript.add(message.encoded)
         flight = answer(request, self.certificate, transcript)
-        assert output.writer.protection is not None
+        assert isinstance(output.writer.protection, Protection)
         # The base key is the traffic secret of the moment, KeyUpdates and all (RFC 8446 §4.4).
         secret = output.writer.protection.secret
         finished = messages.build_finished(finished_verify_data(hash_name, secret, transcript.digest()))

@@ -10,13 +10,30 @@ if TYPE_CHECKING:
     from .certificates import Certificate
     from .paths import VerifiedPath
 
+TLS12 = 0x0303
+TLS13 = 0x0304
+VERSION_NAMES = {TLS12: "TLSv1.2", TLS13: "TLSv1.3"}
+
 TLS_AES_128_GCM_SHA256 = 0x1301
 TLS_AES_256_GCM_SHA384 = 0x1302
 TLS_CHACHA20_POLY1305_SHA256 = 0x1303
+TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 = 0xC02B
+TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 = 0xC02C
+TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 = 0xC02F
+TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 = 0xC030
+TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 = 0xCCA8
+TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 = 0xCCA9
+#: Names of TLS 1.3 are the specification's, those of TLS 1.2 OpenSSL's, which is what users know.
 CIPHER_SUITE_NAMES = {
     TLS_AES_128_GCM_SHA256: "TLS_AES_128_GCM_SHA256",
     TLS_AES_256_GCM_SHA384: "TLS_AES_256_GCM_SHA384",
     TLS_CHACHA20_POLY1305_SHA256: "TLS_CHACHA20_POLY1305_SHA256",
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: "ECDHE-ECDSA-AES128-GCM-SHA256",
+    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: "ECDHE-ECDSA-AES256-GCM-SHA384",
+    TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: "ECDHE-RSA-AES128-GCM-SHA256",
+    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384: "ECDHE-RSA-AES256-GCM-SHA384",
+    TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256: "ECDHE-RSA-CHACHA20-POLY1305",
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: "ECDHE-ECDSA-CHACHA20-POLY1305",
 }
 
 SECP256R1 = 0x0017
@@ -32,6 +49,9 @@ GROUP_NAMES = {
     X25519MLKEM768: "X25519MLKEM768",
 }
 
+RSA_PKCS1_SHA256 = 0x0401
+RSA_PKCS1_SHA384 = 0x0501
+RSA_PKCS1_SHA512 = 0x0601
 ECDSA_SECP256R1_SHA256 = 0x0403
 ECDSA_SECP384R1_SHA384 = 0x0503
 ECDSA_SECP521R1_SHA512 = 0x0603
@@ -44,6 +64,9 @@ RSA_PSS_PSS_SHA256 = 0x0809
 RSA_PSS_PSS_SHA384 = 0x080A
 RSA_PSS_PSS_SHA512 = 0x080B
 SIGNATURE_SCHEME_NAMES = {
+    RSA_PKCS1_SHA256: "rsa_pkcs1_sha256",
+    RSA_PKCS1_SHA384: "rsa_pkcs1_sha384",
+    RSA_PKCS1_SHA512: "rsa_pkcs1_sha512",
     ECDSA_SECP256R1_SHA256: "ecdsa_secp256r1_sha256",
     ECDSA_SECP384R1_SHA384: "ecdsa_secp384r1_sha384",
     ECDSA_SECP521R1_SHA512: "ecdsa_secp521r1_sha512",
@@ -61,10 +84,11 @@ SIGNATURE_SCHEME_NAMES = {
 class Signer(Protocol):
     """A private key that signs CertificateVerify; `tls.crypto.load_signer` makes one from a file's content.
 
-    `schemes` are those it can make, best first.
+    `schemes` are those it can make, best first, in TLS 1.3; `schemes_12` those in TLS 1.2.
     """
 
     schemes: tuple[int, ...]
+    schemes_12: tuple[int, ...]
 
     def sign(self, scheme: int, content: bytes) -> bytes: ...
 
@@ -150,10 +174,21 @@ class TlsConfig(NamedTuple):
     verify: Callable[[Sequence[Certificate], str], VerifiedPath] | None = None
     #: Protocols in order of preference; empty: ALPN is not offered.
     alpn: tuple[bytes, ...] = ()
+    #: TLS13, and TLS12 for servers that have nothing newer; each alone will do.
+    versions: tuple[int, ...] = (TLS13, TLS12)
     cipher_suites: tuple[int, ...] = (
         TLS_AES_256_GCM_SHA384,
         TLS_CHACHA20_POLY1305_SHA256,
         TLS_AES_128_GCM_SHA256,
+    )
+    #: Those of TLS 1.2, behind the others.
+    cipher_suites_12: tuple[int, ...] = (
+        TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     )
     groups: tuple[int, ...] = (X25519MLKEM768, X25519, SECP256R1, SECP384R1)
     #: Groups a share is sent for at once; the others cost a second round trip.
@@ -171,6 +206,8 @@ class TlsConfig(NamedTuple):
         RSA_PSS_PSS_SHA384,
         RSA_PSS_PSS_SHA512,
     )
+    #: Behind the others where TLS 1.2 is offered; what TLS 1.3 signs they never sign.
+    signature_schemes_12: tuple[int, ...] = (RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512)
     #: Send SNI; never sent for an address whatever this says.
     send_server_name: bool = True
     #: RFC 8446 §D.4: a session id and change_cipher_spec, for middleboxes that want to see TLS 1.2.
@@ -192,3 +229,15 @@ class TlsConfig(NamedTuple):
     trace: bool = False
     random_bytes: Callable[[int], bytes] = os_urandom
     limits: TlsLimits = TlsLimits()
+
+    @property
+    def all_cipher_suites(self) -> tuple[int, ...]:
+        """What a ClientHello offers."""
+        newest = self.cipher_suites if TLS13 in self.versions else ()
+        return newest + self.cipher_suites_12 if TLS12 in self.versions else newest
+
+    @property
+    def all_signature_schemes(self) -> tuple[int, ...]:
+        """What a ClientHello offers."""
+        schemes = self.signature_schemes
+        return schemes + self.signature_schemes_12 if TLS12 in self.versions else schemes

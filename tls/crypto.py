@@ -23,6 +23,9 @@ from .config import (
     ECDSA_SECP521R1_SHA512,
     ED448,
     ED25519,
+    RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512,
     RSA_PSS_PSS_SHA256,
     RSA_PSS_PSS_SHA384,
     RSA_PSS_PSS_SHA512,
@@ -35,6 +38,12 @@ from .config import (
     TLS_AES_128_GCM_SHA256,
     TLS_AES_256_GCM_SHA384,
     TLS_CHACHA20_POLY1305_SHA256,
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
     X25519,
     X25519MLKEM768,
 )
@@ -86,6 +95,32 @@ CIPHER_SUITES = {
 }
 
 
+def _suite_12(code: int, like: int) -> tuple[int, CipherSuite]:
+    return code, CIPHER_SUITES[like]._replace(code=code)
+
+
+CIPHER_SUITES_12 = dict(
+    (
+        _suite_12(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256),
+        _suite_12(TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_AES_256_GCM_SHA384),
+        _suite_12(TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_CHACHA20_POLY1305_SHA256),
+        _suite_12(TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256),
+        _suite_12(TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_AES_256_GCM_SHA384),
+        _suite_12(TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, TLS_CHACHA20_POLY1305_SHA256),
+    )
+)
+ECDSA_SUITES_12 = (
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+)
+CHACHA_SUITES_12 = (
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+)
+GROUPS_12 = (X25519, SECP256R1, SECP384R1, SECP521R1)
+
+
 # Hashes; the standard library's would map a second OpenSSL into the process, which costs 3 ms.
 
 
@@ -122,6 +157,13 @@ def is_hmac(hash_name: str, key: bytes, data: bytes, mac: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def is_same(one: bytes, other: bytes) -> bool:
+    """Compare secrets, without telling by time where they differ."""
+    from cryptography.hazmat.primitives.constant_time import bytes_eq
+
+    return bytes_eq(one, other)
 
 
 def hkdf_expand(hash_name: str, secret: bytes, info: bytes, length: int) -> bytes:
@@ -252,6 +294,7 @@ def _bad_share(group: int, share: bytes) -> PeerMisbehavedError:
 
 _RSAE = {RSA_PSS_RSAE_SHA256: "SHA256", RSA_PSS_RSAE_SHA384: "SHA384", RSA_PSS_RSAE_SHA512: "SHA512"}
 _PSS = {RSA_PSS_PSS_SHA256: "SHA256", RSA_PSS_PSS_SHA384: "SHA384", RSA_PSS_PSS_SHA512: "SHA512"}
+_PKCS1 = {RSA_PKCS1_SHA256: "SHA256", RSA_PKCS1_SHA384: "SHA384", RSA_PKCS1_SHA512: "SHA512"}
 _ECDSA = {
     ECDSA_SECP256R1_SHA256: ("secp256r1", "SHA256"),
     ECDSA_SECP384R1_SHA384: ("secp384r1", "SHA384"),
@@ -280,12 +323,26 @@ def schemes_of(key: PublicKeyTypes, is_pss: bool = False) -> tuple[int, ...]:
     return (ED448,) if isinstance(key, ed448.Ed448PublicKey) else ()
 
 
+def schemes_of_12(key: PublicKeyTypes, is_pss: bool = False) -> tuple[int, ...]:
+    """The schemes this key can verify in TLS 1.2: one of ECDSA is a hash and no curve (RFC 8446 §4.2.3)."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return tuple(_ECDSA) if schemes_of(key) else ()
+    schemes = schemes_of(key, is_pss)
+    return (*schemes, *_PKCS1) if isinstance(key, rsa.RSAPublicKey) and not is_pss else schemes
+
+
 def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content: bytes) -> bool:
     """Whether the signature is good; the scheme must be one that fits the key."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     try:
-        if isinstance(key, rsa.RSAPublicKey):
+        if isinstance(key, rsa.RSAPublicKey) and scheme in _PKCS1:
+            from cryptography.hazmat.primitives.asymmetric import padding
+
+            key.verify(signature, content, padding.PKCS1v15(), _hash(_PKCS1[scheme]))
+        elif isinstance(key, rsa.RSAPublicKey):
             algorithm, pss = _pss(scheme)
             key.verify(signature, content, pss, algorithm)
         elif isinstance(key, ec.EllipticCurvePublicKey):
@@ -301,10 +358,11 @@ def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content
 
 
 class PrivateKeySigner:
-    """Signs with a key of `cryptography`; `schemes` are those the key can make, best first.
+    """Signs with a key of `cryptography`; `schemes` are those the key can make, best first, in TLS 1.3.
 
-    `is_pss` and `pss_hash` are what the certificate says of an RSA key: that it
-    signs with PSS only, and with which hash if not with any (RFC 4055 §3.1).
+    In TLS 1.2 it can make `schemes_12`.  `is_pss` and `pss_hash` are what the
+    certificate says of an RSA key: that it signs with PSS only, and with which
+    hash if not with any (RFC 4055 §3.1).
     """
 
     def __init__(self, key: PrivateKey, is_pss: bool = False, pss_hash: str | None = None) -> None:
@@ -315,6 +373,11 @@ class PrivateKeySigner:
         size = getattr(key, "key_size", 0)
         # PSS needs room for two digests and two octets (RFC 8017 §9.1.1).
         self.schemes = tuple(one for one in self.schemes if not _is_too_small(size, one))
+        older = schemes_of_12(key.public_key(), is_pss)
+        self.schemes_12 = (
+            *self.schemes,
+            *(one for one in older if one not in schemes_of(key.public_key(), is_pss)),
+        )
 
     def is_key_of(self, public_key: PublicKeyTypes) -> bool:
         return self._key.public_key() == public_key
@@ -326,6 +389,10 @@ class PrivateKeySigner:
         from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
         if isinstance(self._key, rsa.RSAPrivateKey):
+            if scheme in _PKCS1:
+                from cryptography.hazmat.primitives.asymmetric import padding
+
+                return self._key.sign(content, padding.PKCS1v15(), _hash(_PKCS1[scheme]))
             algorithm, pss = _pss(scheme)
             return self._key.sign(content, pss, algorithm)
         if isinstance(self._key, ec.EllipticCurvePrivateKey):

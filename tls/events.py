@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .config import SessionTicket
+from .config import TLS13, SessionTicket
 
 if TYPE_CHECKING:
     from .certificates import Certificate
     from .messages import CertificateRequest
+    from .messages12 import CertificateRequest12
     from .paths import VerifiedPath
 
 
@@ -31,9 +32,10 @@ class HandshakeCompleted(NamedTuple):
     is_resumed: bool
     was_retried: bool
     sent_client_certificate: bool
-    certificate_request: CertificateRequest | None
+    certificate_request: CertificateRequest | CertificateRequest12 | None
     ocsp_response: bytes | None
     sct_list: bytes | None
+    version: int = TLS13
 
 
 class ApplicationData(NamedTuple):
@@ -72,6 +74,7 @@ class MessageTraced(NamedTuple):
     name: str
     number: int
     length: int
+    version: int = TLS13
 
 
 Event = (

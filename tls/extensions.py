@@ -11,10 +11,13 @@ from .errors import PeerMisbehavedError
 SERVER_NAME = 0
 STATUS_REQUEST = 5
 SUPPORTED_GROUPS = 10
+EC_POINT_FORMATS = 11
 SIGNATURE_ALGORITHMS = 13
 APPLICATION_LAYER_PROTOCOL_NEGOTIATION = 16
 SIGNED_CERTIFICATE_TIMESTAMP = 18
+EXTENDED_MASTER_SECRET = 23
 RECORD_SIZE_LIMIT = 28
+SESSION_TICKET = 35
 PRE_SHARED_KEY = 41
 EARLY_DATA = 42
 SUPPORTED_VERSIONS = 43
@@ -24,6 +27,7 @@ CERTIFICATE_AUTHORITIES = 47
 OID_FILTERS = 48
 POST_HANDSHAKE_AUTH = 49
 KEY_SHARE = 51
+RENEGOTIATION_INFO = 0xFF01
 
 # The table of RFC 8446 §4.2, the rows of what a client may offer here; beside them, always: only if offered.
 IN_SERVER_HELLO = frozenset({KEY_SHARE, PRE_SHARED_KEY, SUPPORTED_VERSIONS})
@@ -32,8 +36,19 @@ IN_ENCRYPTED_EXTENSIONS = frozenset(
     {SERVER_NAME, SUPPORTED_GROUPS, APPLICATION_LAYER_PROTOCOL_NEGOTIATION, RECORD_SIZE_LIMIT, EARLY_DATA}
 )
 IN_CERTIFICATE = frozenset({STATUS_REQUEST, SIGNED_CERTIFICATE_TIMESTAMP})
-
-TLS13 = 0x0304
+#: What TLS 1.2 answers to in its ServerHello (RFC 5246 §7.4.1.4 and those that came after).
+IN_SERVER_HELLO_12 = frozenset(
+    {
+        SERVER_NAME,
+        STATUS_REQUEST,
+        EC_POINT_FORMATS,
+        APPLICATION_LAYER_PROTOCOL_NEGOTIATION,
+        SIGNED_CERTIFICATE_TIMESTAMP,
+        EXTENDED_MASTER_SECRET,
+        SESSION_TICKET,
+        RENEGOTIATION_INFO,
+    }
+)
 
 
 def parse_extensions(
@@ -90,9 +105,14 @@ def signature_algorithms(schemes: tuple[int, ...]) -> bytes:
     return vector(2, uint16_list(schemes))
 
 
-def supported_versions() -> bytes:
-    """RFC 8446 §4.2.1: TLS 1.3 and no other."""
-    return vector(1, TLS13.to_bytes(2, "big"))
+def supported_versions(versions: tuple[int, ...]) -> bytes:
+    """RFC 8446 §4.2.1, best first."""
+    return vector(1, uint16_list(versions))
+
+
+def ec_point_formats() -> bytes:
+    """RFC 8422 §5.1.2: uncompressed points, the only form there is."""
+    return vector(1, b"\0")
 
 
 def psk_key_exchange_modes() -> bytes:
@@ -142,10 +162,19 @@ def parse_cookie(body: bytes) -> bytes:
         return reader.vector(2, 1)
 
 
-def parse_selected_alpn(body: bytes) -> bytes:
+def parse_selected_alpn(body: bytes, message: str = "EncryptedExtensions") -> bytes:
     """RFC 7301 §3.1: exactly one name."""
-    with Reader(body, "EncryptedExtensions ALPN") as reader, reader.block(2, 2) as names:
+    with Reader(body, f"{message} ALPN") as reader, reader.block(2, 2) as names:
         return names.vector(1, 1)
+
+
+def parse_point_formats(body: bytes) -> None:
+    """RFC 8422 §5.2: uncompressed points must be among them."""
+    with Reader(body, "ServerHello ec_point_formats") as reader:
+        if 0 not in reader.vector(1, 1):
+            raise PeerMisbehavedError(
+                "ServerHello: ec_point_formats without uncompressed points", Alert.ILLEGAL_PARAMETER
+            )
 
 
 def parse_server_name(body: bytes) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from . import crypto, messages
 from . import extensions as ext
 from .alerts import Alert
-from .config import SessionTicket
+from .config import TLS12, TLS13, SessionTicket
 from .crypto import CipherSuite
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
 from .events import HandshakeCompleted
@@ -94,6 +94,10 @@ class ExpectServerHello(NamedTuple):
         if message.kind != messages.SERVER_HELLO:
             raise unexpected(message.kind, "ServerHello")
         hello = ServerHello.parse(message)
+        if self._is_12(hello):
+            from . import handshake12
+
+            return handshake12.accept(self.offer, hello, message, output)
         self._check_version(hello)
         if hello.session_id != self.offer.session_id:
             raise _illegal(f"{hello.name}: session id is not the echo of ours")
@@ -101,6 +105,18 @@ class ExpectServerHello(NamedTuple):
         if hello.is_retry_request:
             return self._retried(hello, suite, message, output)
         return self._accepted(hello, suite, message, output)
+
+    def _is_12(self, hello: ServerHello) -> bool:
+        """The server has chosen TLS 1.2, as it may: it was offered, and nobody has taken TLS 1.3 away."""
+        if (
+            ext.SUPPORTED_VERSIONS in hello.extensions
+            or hello.legacy_version != TLS12
+            or hello.is_retry_request
+            or self.retry is not None
+        ):
+            return False
+        versions = self.offer.config.versions
+        return TLS12 in versions and (TLS13 not in versions or hello.random[-8:] not in _DOWNGRADE_SENTINELS)
 
     def _check_version(self, hello: ServerHello) -> None:
         body = hello.extensions.get(ext.SUPPORTED_VERSIONS)
@@ -114,11 +130,11 @@ class ExpectServerHello(NamedTuple):
                 Alert.PROTOCOL_VERSION,
             )
         version = ext.parse_uint16(body, f"{hello.name} supported_versions")
-        if version != ext.TLS13:
+        if version != TLS13 or TLS13 not in self.offer.config.versions:
             if self.retry is not None:
                 raise _illegal(f"{hello.name}: version of the second hello differs: 0x{version:04x}")
             raise _illegal(f"{hello.name}: selected version was not offered: 0x{version:04x}")
-        if hello.legacy_version != 0x0303:
+        if hello.legacy_version != TLS12:
             raise PeerMisbehavedError(
                 f"{hello.name}: version not supported: legacy_version 0x{hello.legacy_version:04x}",
                 Alert.PROTOCOL_VERSION,
@@ -315,7 +331,7 @@ class ExpectCertificateVerify(NamedTuple):
 
     def _check_signature(self, leaf: Certificate, verify: CertificateVerify) -> None:
         scheme = verify.scheme
-        if scheme not in self.session.offer.config.signature_schemes:
+        if scheme not in self.session.offer.config.all_signature_schemes:
             raise _illegal(f"CertificateVerify: signature scheme not offered: 0x{scheme:04x}")
         if scheme not in crypto.schemes_of(leaf.public_key, leaf.key_algorithm == "rsa-pss"):
             raise _illegal(

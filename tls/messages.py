@@ -11,27 +11,36 @@ from .codec import Reader, uint16_list, vector
 from .config import TlsLimits
 from .errors import PeerMisbehavedError
 
+HELLO_REQUEST = 0
 CLIENT_HELLO = 1
 SERVER_HELLO = 2
 NEW_SESSION_TICKET = 4
 ENCRYPTED_EXTENSIONS = 8
 CERTIFICATE = 11
+SERVER_KEY_EXCHANGE = 12
 CERTIFICATE_REQUEST = 13
+SERVER_HELLO_DONE = 14
 CERTIFICATE_VERIFY = 15
+CLIENT_KEY_EXCHANGE = 16
 FINISHED = 20
+CERTIFICATE_STATUS = 22
 KEY_UPDATE = 24
 
 NAMES = {
-    0: "HelloRequest",
+    HELLO_REQUEST: "HelloRequest",
     CLIENT_HELLO: "ClientHello",
     SERVER_HELLO: "ServerHello",
     NEW_SESSION_TICKET: "NewSessionTicket",
     5: "EndOfEarlyData",
     ENCRYPTED_EXTENSIONS: "EncryptedExtensions",
     CERTIFICATE: "Certificate",
+    SERVER_KEY_EXCHANGE: "ServerKeyExchange",
     CERTIFICATE_REQUEST: "CertificateRequest",
+    SERVER_HELLO_DONE: "ServerHelloDone",
     CERTIFICATE_VERIFY: "CertificateVerify",
+    CLIENT_KEY_EXCHANGE: "ClientKeyExchange",
     FINISHED: "Finished",
+    CERTIFICATE_STATUS: "CertificateStatus",
     KEY_UPDATE: "KeyUpdate",
     254: "message_hash",
 }
@@ -104,13 +113,13 @@ class MessageJoiner:
             return limits.hello_size
         if kind in (ENCRYPTED_EXTENSIONS, CERTIFICATE_REQUEST):
             return limits.parameters_size
-        if kind == CERTIFICATE:
+        if kind in (CERTIFICATE, CERTIFICATE_STATUS):
             return limits.certificate_size
         if kind == NEW_SESSION_TICKET:
             return limits.ticket_size
-        if kind == CERTIFICATE_VERIFY:
-            return 4 + 0x4000 // 8  # the signature of an RSA key of 16384 bits
-        if kind in (FINISHED, KEY_UPDATE):
+        if kind in (CERTIFICATE_VERIFY, SERVER_KEY_EXCHANGE):
+            return 4 + 255 + 4 + 0x4000 // 8  # a share, and the signature of an RSA key of 16384 bits
+        if kind in (FINISHED, KEY_UPDATE, SERVER_HELLO_DONE, HELLO_REQUEST):
             return 64
         raise unexpected(kind, "any message of a server")
 

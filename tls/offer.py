@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import crypto
 from . import extensions as ext
-from .config import GROUP_NAMES, ResumptionOffer, TlsConfig
+from .config import GROUP_NAMES, TLS12, TLS13, ResumptionOffer, TlsConfig
 from .errors import UsageError
 from .key_schedule import EarlySecret, Transcript, finished_verify_data
 from .messages import build_client_hello
@@ -105,7 +105,7 @@ class Offer:
 
     def _finish(self, transcript: Transcript | None, resume: bool) -> None:
         """Encode, with the session to resume at the end (RFC 8446 §4.2.11)."""
-        suites = self.config.cipher_suites
+        suites = self.config.all_cipher_suites
         if not resume or self.config.resumption is None:
             self.encoded = build_client_hello(self.random, self.session_id, suites, self.extensions)
             return
@@ -133,18 +133,28 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
     """Make key pairs and the first ClientHello; raises `UsageError` for a config that cannot work."""
     _check(config)
     random = config.random_bytes(32)
-    session_id = config.random_bytes(32) if config.compatibility_mode else b""
-    exchanges = crypto.new_key_exchanges(config.key_shares)
+    session_id = config.random_bytes(32) if config.compatibility_mode and TLS13 in config.versions else b""
+    is_13 = TLS13 in config.versions
+    exchanges = crypto.new_key_exchanges(config.key_shares if is_13 else ())
     extensions: list[tuple[int, bytes]] = []
     if config.send_server_name and (name := sni_name(server_name)):
         extensions.append((ext.SERVER_NAME, ext.server_name(name)))
     extensions += [
         (ext.SUPPORTED_GROUPS, ext.supported_groups(config.groups)),
-        (ext.SIGNATURE_ALGORITHMS, ext.signature_algorithms(config.signature_schemes)),
-        (ext.SUPPORTED_VERSIONS, ext.supported_versions()),
-        (ext.PSK_KEY_EXCHANGE_MODES, ext.psk_key_exchange_modes()),
-        (ext.KEY_SHARE, _shares(exchanges)),
+        (ext.SIGNATURE_ALGORITHMS, ext.signature_algorithms(config.all_signature_schemes)),
     ]
+    if is_13:
+        extensions += [
+            (ext.SUPPORTED_VERSIONS, ext.supported_versions(config.versions)),
+            (ext.PSK_KEY_EXCHANGE_MODES, ext.psk_key_exchange_modes()),
+            (ext.KEY_SHARE, _shares(exchanges)),
+        ]
+    if TLS12 in config.versions:
+        extensions += [
+            (ext.EXTENDED_MASTER_SECRET, b""),
+            (ext.RENEGOTIATION_INFO, b"\0"),
+            (ext.EC_POINT_FORMATS, ext.ec_point_formats()),
+        ]
     if config.alpn:
         extensions.append((ext.APPLICATION_LAYER_PROTOCOL_NEGOTIATION, ext.alpn(config.alpn)))
     if config.request_ocsp:
@@ -193,5 +203,9 @@ def _check(config: TlsConfig) -> None:
         raise UsageError("TlsConfig: unknown group")
     if not all(1 <= len(protocol) <= 255 for protocol in config.alpn):
         raise UsageError("TlsConfig: ALPN names have 1 to 255 octets")
+    if not config.versions or not all(version in (TLS12, TLS13) for version in config.versions):
+        raise UsageError("TlsConfig: versions are TLS13, TLS12, or both")
     if not all(suite in crypto.CIPHER_SUITES for suite in config.cipher_suites):
         raise UsageError("TlsConfig: unknown cipher suite")
+    if not all(suite in crypto.CIPHER_SUITES_12 for suite in config.cipher_suites_12):
+        raise UsageError("TlsConfig: unknown cipher suite of TLS 1.2")

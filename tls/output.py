@@ -6,7 +6,7 @@ from collections import deque
 
 from . import messages
 from .alerts import Alert
-from .config import TlsConfig
+from .config import TLS13, TlsConfig
 from .crypto import CipherSuite
 from .errors import PeerMisbehavedError
 from .events import Event, KeyUpdated, MessageTraced
@@ -30,9 +30,14 @@ _TRACED_NAMES = {
     messages.NEW_SESSION_TICKET: "Newsession Ticket",
     messages.ENCRYPTED_EXTENSIONS: "Encrypted Extensions",
     messages.CERTIFICATE: "Certificate",
+    messages.HELLO_REQUEST: "Hello request",
+    messages.SERVER_KEY_EXCHANGE: "Server key exchange",
     messages.CERTIFICATE_REQUEST: "Request CERT",
+    messages.SERVER_HELLO_DONE: "Server finished",
     messages.CERTIFICATE_VERIFY: "CERT verify",
+    messages.CLIENT_KEY_EXCHANGE: "Client key exchange",
     messages.FINISHED: "Finished",
+    messages.CERTIFICATE_STATUS: "Certificate Status",
     messages.KEY_UPDATE: "Key update",
 }
 
@@ -49,6 +54,7 @@ class Output:
         "joiner",
         "reader",
         "sent",
+        "version",
         "writer",
     )
 
@@ -59,6 +65,8 @@ class Output:
         self.joiner = MessageJoiner(config.limits)
         self.events: deque[Event] = deque()
         self.sent: list[Buffer] = []
+        self.version = TLS13
+        """TLS 1.2 once a server has chosen it."""
         self._client_random = client_random
         self._owes_change_cipher_spec = in_compatibility_mode
         self._owes_key_update = False
@@ -86,6 +94,11 @@ class Output:
             self.sent.append(self.writer.plaintext(CHANGE_CIPHER_SPEC, b"\x01"))
             self.trace(True, "TLS change cipher", "Change cipher spec", 1, 1)
 
+    def send_change_cipher_spec_12(self) -> None:
+        """In TLS 1.2 it means what it says (RFC 5246 §7.1)."""
+        self._owes_change_cipher_spec = True
+        self.send_change_cipher_spec()
+
     def send_alert(self, alert: Alert) -> None:
         level = 1 if alert in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED) else 2
         octets = bytes([level, alert])
@@ -102,6 +115,11 @@ class Output:
             self.update_write_keys(messages.UPDATE_NOT_REQUESTED)
         view = memoryview(data).cast("B")
         limit = self.config.limits.records_per_key
+        if (
+            self.version != TLS13
+        ):  # no new keys without a new handshake, and AES-GCM's margin is the server's too
+            self.sent.append(self.writer.seal(APPLICATION_DATA, view))
+            return
         while len(view):
             assert self.writer.protection is not None
             records = limit - self.writer.protection.sequence
@@ -123,13 +141,13 @@ class Output:
 
     def update_read_keys(self) -> None:
         self.expect_no_leftovers()
-        assert self.reader.protection is not None
+        assert isinstance(self.reader.protection, Protection)
         self.reader.protection = self.reader.protection.updated()
         self.events.append(KeyUpdated(outgoing=False))
 
     def update_write_keys(self, request: int) -> None:
         """Send a KeyUpdate, and go over to the next keys (RFC 8446 §4.6.3)."""
-        assert self.writer.protection is not None
+        assert isinstance(self.writer.protection, Protection)
         self.send_message(messages.build_key_update(request))
         self.writer.protection = self.writer.protection.updated()
         self._owes_key_update = False
@@ -161,7 +179,7 @@ class Output:
 
     def trace(self, outgoing: bool, content: str, name: str, number: int, length: int) -> None:
         if self.config.trace:
-            self.events.append(MessageTraced(outgoing, content, name, number, length))
+            self.events.append(MessageTraced(outgoing, content, name, number, length, self.version))
 
     def next_message(self) -> HandshakeMessage | None:
         message = self.joiner.next_message()

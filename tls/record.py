@@ -9,7 +9,7 @@ room, and seals from there into a new buffer.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .alerts import Alert
 from .crypto import TAG_SIZE, Aead, AuthenticationError, CipherSuite
@@ -38,10 +38,28 @@ class Record(NamedTuple):
     fragment: memoryview
 
 
+class RecordProtection(Protocol):
+    """One direction under one key; TLS 1.3 and 1.2 each have theirs."""
+
+    sequence: int
+    takes_plain_change_cipher_spec: bool
+
+    def open(self, octets: memoryview, opened: memoryview, start: int) -> tuple[int, int]:
+        """Decrypt a record, header and all, to `opened[start:]`; return type and length of its content."""
+        ...
+
+    def seal(self, content_type: int, data: Buffer, scratch: memoryview) -> bytearray:
+        """Protect `data` in as few records as it takes, one behind the other; `scratch` has room for one."""
+        ...
+
+
 class Protection:
     """One direction under one traffic secret: AEAD, nonces, and the way to the next secret."""
 
     __slots__ = ("aead", "iv", "secret", "sequence", "suite")
+
+    takes_plain_change_cipher_spec = True
+    """RFC 8446 §5: it means nothing, and comes in the clear."""
 
     def __init__(self, suite: CipherSuite, secret: bytes) -> None:
         keys = traffic_keys(suite.hash_name, secret, suite.key_size)
@@ -55,12 +73,61 @@ class Protection:
         """After a KeyUpdate (RFC 8446 §7.2)."""
         return Protection(self.suite, next_traffic_secret(self.suite.hash_name, self.secret))
 
+    def open(self, octets: memoryview, opened: memoryview, start: int) -> tuple[int, int]:
+        """See `RecordProtection`."""
+        length = len(octets) - HEADER_SIZE - TAG_SIZE
+        room = opened[start : start + max(length, 0)]
+        nonce = (self.iv ^ self.sequence).to_bytes(12, "big")
+        try:
+            self.aead.decrypt_into(nonce, octets[HEADER_SIZE:], octets[:HEADER_SIZE], room)
+        except (AuthenticationError, ValueError):
+            room[:] = bytes(len(room))  # `decrypt_into` has written what nobody vouches for
+            raise PeerMisbehavedError(
+                f"record: authentication failed: number {self.sequence}", Alert.BAD_RECORD_MAC
+            ) from None
+        self.sequence += 1
+        if octets[0] != APPLICATION_DATA:
+            raise PeerMisbehavedError(
+                f"record: wrong outer type of a protected record: {octets[0]}", Alert.UNEXPECTED_MESSAGE
+            )
+        if length > MAX_INNER_PLAINTEXT:
+            raise plaintext_too_long(length - 1)
+        content_type = room[-1] if length else 0
+        if content_type:
+            length -= 1
+        else:
+            content_type, length = _strip_padding(room)
+        return content_type, length
+
+    def seal(self, content_type: int, data: Buffer, scratch: memoryview) -> bytearray:
+        """See `RecordProtection`."""
+        encrypt_into, iv = self.aead.encrypt_into, self.iv
+        data = memoryview(data).cast("B")
+        total = len(data)
+        count = max(-(-total // MAX_PLAINTEXT), 1)
+        sealed = bytearray(total + count * (HEADER_SIZE + 1 + TAG_SIZE))
+        room = memoryview(sealed)
+        position = 0
+        for start in range(0, max(total, 1), MAX_PLAINTEXT):
+            length = min(total - start, MAX_PLAINTEXT)
+            scratch[:length] = data[start : start + length]
+            scratch[length] = content_type
+            size = length + 1 + TAG_SIZE
+            header = b"\x17\x03\x03" + size.to_bytes(2, "big")
+            body = position + HEADER_SIZE
+            room[position:body] = header
+            nonce = (iv ^ self.sequence).to_bytes(12, "big")
+            self.sequence += 1  # before use: whatever happens, no nonce serves twice
+            encrypt_into(nonce, scratch[: length + 1], header, room[body : body + size])
+            position = body + size
+        return sealed
+
 
 class RecordReader:
     """Takes chunks of any size and gives records; a `PeerMisbehavedError` is final."""
 
     def __init__(self, max_empty_records: int) -> None:
-        self.protection: Protection | None = None
+        self.protection: RecordProtection | None = None
         self._max_empty_records = max_empty_records
         self._empty_records = 0
         self._chunk = _NOTHING
@@ -174,32 +241,10 @@ class RecordReader:
     def _open(self, octets: memoryview) -> tuple[int, int]:
         """Put the content of a record at the end of what was opened; return its type and length."""
         protection = self.protection
-        outer_type = octets[0]
-        if protection is None or outer_type == CHANGE_CIPHER_SPEC:
-            return outer_type, self._copy_plaintext(octets)
-        length = len(octets) - HEADER_SIZE - TAG_SIZE
-        start = self._opened_end
-        room = self._opened[start : start + max(length, 0)]
-        nonce = (protection.iv ^ protection.sequence).to_bytes(12, "big")
-        try:
-            protection.aead.decrypt_into(nonce, octets[HEADER_SIZE:], octets[:HEADER_SIZE], room)
-        except (AuthenticationError, ValueError):
-            room[:] = bytes(len(room))  # `decrypt_into` has written what nobody vouches for
-            raise PeerMisbehavedError(
-                f"record: authentication failed: number {protection.sequence}", Alert.BAD_RECORD_MAC
-            ) from None
-        protection.sequence += 1
-        if outer_type != APPLICATION_DATA:
-            raise PeerMisbehavedError(
-                f"record: wrong outer type of a protected record: {outer_type}", Alert.UNEXPECTED_MESSAGE
-            )
-        if length > MAX_INNER_PLAINTEXT:
-            raise _plaintext_too_long(length - 1)
-        content_type = room[-1] if length else 0
-        if content_type:
-            length -= 1
-        else:
-            content_type, length = _strip_padding(room)
+        is_plain_ccs = octets[0] == CHANGE_CIPHER_SPEC
+        if protection is None or (is_plain_ccs and protection.takes_plain_change_cipher_spec):
+            return octets[0], self._copy_plaintext(octets)
+        content_type, length = protection.open(octets, self._opened, self._opened_end)
         if length == 0:
             self._count_empty(content_type)
         else:
@@ -214,7 +259,7 @@ class RecordReader:
     def _copy_plaintext(self, octets: memoryview) -> int:
         length = len(octets) - HEADER_SIZE
         if length > MAX_PLAINTEXT:
-            raise _plaintext_too_long(length)
+            raise plaintext_too_long(length)
         if length == 0 and octets[0] != CHANGE_CIPHER_SPEC:
             self._count_empty(octets[0])
         start = self._opened_end
@@ -238,7 +283,7 @@ class RecordWriter:
     """Seals fragments; what it returns is new memory that the caller may keep."""
 
     def __init__(self) -> None:
-        self.protection: Protection | None = None
+        self.protection: RecordProtection | None = None
         self._scratch = memoryview(bytearray(MAX_INNER_PLAINTEXT))
 
     def plaintext(self, content_type: int, data: bytes, version: int = 0x0303) -> bytes:
@@ -250,27 +295,7 @@ class RecordWriter:
     def seal(self, content_type: int, data: Buffer) -> bytearray:
         """Protect `data` in as few records as it takes, one behind the other."""
         assert self.protection is not None
-        protection, scratch = self.protection, self._scratch
-        encrypt_into, iv = protection.aead.encrypt_into, protection.iv
-        data = memoryview(data).cast("B")
-        total = len(data)
-        count = max(-(-total // MAX_PLAINTEXT), 1)
-        sealed = bytearray(total + count * (HEADER_SIZE + 1 + TAG_SIZE))
-        room = memoryview(sealed)
-        position = 0
-        for start in range(0, max(total, 1), MAX_PLAINTEXT):
-            length = min(total - start, MAX_PLAINTEXT)
-            scratch[:length] = data[start : start + length]
-            scratch[length] = content_type
-            size = length + 1 + TAG_SIZE
-            header = b"\x17\x03\x03" + size.to_bytes(2, "big")
-            body = position + HEADER_SIZE
-            room[position:body] = header
-            nonce = (iv ^ protection.sequence).to_bytes(12, "big")
-            protection.sequence += 1  # before use: whatever happens, no nonce serves twice
-            encrypt_into(nonce, scratch[: length + 1], header, room[body : body + size])
-            position = body + size
-        return sealed
+        return self.protection.seal(content_type, data, self._scratch)
 
 
 def _strip_padding(inner: memoryview) -> tuple[int, int]:
@@ -281,7 +306,8 @@ def _strip_padding(inner: memoryview) -> tuple[int, int]:
     return content[-1], len(content) - 1
 
 
-def _plaintext_too_long(length: int) -> PeerMisbehavedError:
+def plaintext_too_long(length: int) -> PeerMisbehavedError:
+    """Make the error for a content over the limit (RFC 8446 §5.1, RFC 5246 §6.2.1)."""
     return PeerMisbehavedError(
         f"record: plaintext too long: {length} octets, at most {MAX_PLAINTEXT}", Alert.RECORD_OVERFLOW
     )

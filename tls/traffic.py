@@ -60,11 +60,13 @@ class ExpectTraffic(NamedTuple):
     def after_application_data(self) -> ExpectTraffic:
         return self._replace(key_updates=0) if self.key_updates else self
 
-    def export(self, label: bytes, context: bytes, length: int) -> bytes:
+    def export(self, label: bytes, context: bytes | None, length: int) -> bytes:
         """RFC 8446 §7.5; UsageError for what HKDF-Expand-Label has no room for."""
         if not 0 < length <= 255 * crypto.HASH_SIZES[self.suite.hash_name] or len(label) > MAX_LABEL:
             raise UsageError(f"exporter: no {length} octets under a label of {len(label)}")
-        return exported_keying_material(self.suite.hash_name, self.exporter_secret, label, context, length)
+        return exported_keying_material(
+            self.suite.hash_name, self.exporter_secret, label, context or b"", length
+        )
 
     def _take_ticket(self, message: HandshakeMessage, output: Output) -> None:
         ticket = NewSessionTicket.parse(message)
@@ -103,3 +105,34 @@ class ExpectTraffic(NamedTuple):
         output.update_read_keys()
         if is_requested:
             output.owe_key_update()
+
+
+class ExpectTraffic12(NamedTuple):
+    """Connected by TLS 1.2; made only with a verified Finished in hand."""
+
+    finished: FinishedVerified
+    suite: CipherSuite
+    master_secret: bytes
+    randoms: bytes
+    """The client's and the server's."""
+
+    def __repr__(self) -> str:
+        return "ExpectTraffic12(...)"
+
+    def handle(self, message: HandshakeMessage, output: Output) -> ExpectTraffic12:
+        if message.kind == messages.HELLO_REQUEST:
+            raise PeerMisbehavedError("HelloRequest: renegotiation is refused", Alert.NO_RENEGOTIATION)
+        raise unexpected(message.kind, "application data")
+
+    def after_application_data(self) -> ExpectTraffic12:
+        return self
+
+    def export(self, label: bytes, context: bytes | None, length: int) -> bytes:
+        """RFC 5705 §4, safe with the extended master secret only (RFC 7627 §6), which all here have."""
+        from . import prf
+
+        if length <= 0:
+            raise UsageError(f"exporter: no {length} octets")
+        return prf.exported_keying_material(
+            self.suite.hash_name, self.master_secret, label, self.randoms, context, length
+        )

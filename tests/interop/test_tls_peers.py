@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from tls.client import TlsClient
-from tls.config import ClientCertificate, ResumptionOffer, TlsConfig
+from tls.config import TLS12, TLS13, ClientCertificate, ResumptionOffer, TlsConfig
 from tls.crypto import load_signer
-from tls.errors import AlertReceivedError, PeerIncompatibleError
+from tls.errors import AlertReceivedError, PeerIncompatibleError, PeerMisbehavedError
 from tls.events import (
     ApplicationData,
     CloseNotifyReceived,
@@ -169,6 +169,87 @@ def test_each_group_at_once(identities, name, group):
     assert (completed.group, completed.was_retried) == (group, False)
 
 
+SUITES_12 = {
+    0xC02B: ("ECDHE-ECDSA-AES128-GCM-SHA256", "p256"),
+    0xC02C: ("ECDHE-ECDSA-AES256-GCM-SHA384", "p384"),
+    0xCCA9: ("ECDHE-ECDSA-CHACHA20-POLY1305", "p256"),
+    0xC02F: ("ECDHE-RSA-AES128-GCM-SHA256", "rsa"),
+    0xC030: ("ECDHE-RSA-AES256-GCM-SHA384", "rsa"),
+    0xCCA8: ("ECDHE-RSA-CHACHA20-POLY1305", "rsa"),
+}
+
+
+@pytest.mark.parametrize("suite", SUITES_12)
+def test_each_suite_of_tls_12(identities, suite):
+    name, kind = SUITES_12[suite]
+    with Peer(identities[kind], "-www", "-tls1_2", "-cipher", name) as peer:
+        completed = fetched(peer, TlsConfig())
+    assert (completed.version, completed.cipher_suite) == (TLS12, suite)
+
+
+def test_an_ed25519_certificate_in_tls_12(identities):
+    with Peer(identities["ed25519"], "-www", "-tls1_2") as peer:
+        completed = fetched(peer, TlsConfig())
+    assert (completed.version, completed.signature_scheme) == (TLS12, 0x0807)
+
+
+@pytest.mark.parametrize(
+    ("name", "group"), [("X25519", 0x1D), ("P-256", 0x17), ("P-384", 0x18), ("P-521", 0x19)]
+)
+def test_each_group_of_tls_12(identities, name, group):
+    with Peer(identities["rsa"], "-www", "-tls1_2", "-groups", name) as peer:
+        completed = fetched(peer, TlsConfig(groups=(0x11EC, 0x1D, 0x17, 0x18, 0x19)))
+    assert completed.group == group
+
+
+@pytest.mark.parametrize("scheme", ["RSA+SHA256", "RSA+SHA512", "rsa_pss_rsae_sha384"])
+def test_each_rsa_scheme_of_tls_12(identities, scheme):
+    with Peer(identities["rsa"], "-www", "-tls1_2", "-sigalgs", scheme) as peer:
+        assert fetched(peer, TlsConfig()).version == TLS12
+
+
+@pytest.mark.parametrize("kind", ["p256", "rsa", "ed25519"])
+def test_a_client_certificate_in_tls_12(identities, kind):
+    pem = identities[kind].read_bytes()
+    der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+    mine = ClientCertificate((der,), load_signer(pem))
+    with Peer(identities["p256"], "-www", "-tls1_2", "-Verify", "1") as peer:
+        completed = fetched(peer, TlsConfig(client_certificate=mine))
+    assert completed.sent_client_certificate
+
+
+def test_the_exporter_and_the_key_log_of_tls_12_are_those_of_the_server(identities, tmp_path):
+    lines, log = [], tmp_path / "keys"
+    options = (
+        "-tls1_2",
+        "-keymatexport",
+        "EXPERIMENTAL test",
+        "-keymatexportlen",
+        "20",
+        "-keylogfile",
+        str(log),
+    )
+    with Peer(identities["p256"], *options) as peer:
+        with Connection(peer.port, TlsConfig(key_log=lines.append)) as connection:
+            connection.handshake()
+            ours = connection.client.export_keying_material(b"EXPERIMENTAL test", None, 20)
+            connection.client.close()
+            connection.send()
+        assert peer.process.stdout is not None
+        while b"Keying material: " not in (line := peer.process.stdout.readline()):
+            assert line
+    assert line.split()[-1].decode().lower() == ours.hex()
+    assert lines and lines[0] in log.read_text()
+
+
+def test_renegotiation_is_refused_and_the_connection_ends(identities):
+    with Peer(identities["p256"], "-tls1_2") as peer, Connection(peer.port, TlsConfig()) as connection:
+        connection.handshake()
+        peer.type(b"R\n")
+        with pytest.raises(PeerMisbehavedError, match="renegotiation is refused"):
+            connection.until(CloseNotifyReceived)
+
+
 def test_each_group_by_a_retry(identities):
     for name, group in (("P-256", 0x17), ("P-384", 0x18)):
         with Peer(identities["p256"], "-www", "-groups", name) as peer:
@@ -296,10 +377,11 @@ def test_the_key_log_is_that_of_the_server(identities, tmp_path):
     assert set(lines) <= theirs
 
 
-def test_a_server_of_an_older_version_is_incompatible(identities):
+@pytest.mark.parametrize(("option", "versions"), [("-tls1_2", (TLS13,)), ("-tls1_1", (TLS13, TLS12))])
+def test_a_server_of_an_older_version_is_incompatible(identities, option, versions):
     with (
-        Peer(identities["p256"], "-www", "-tls1_2") as peer,
-        Connection(peer.port, TlsConfig()) as connection,
+        Peer(identities["p256"], "-www", option, "-cipher", "ALL:@SECLEVEL=0") as peer,
+        Connection(peer.port, TlsConfig(versions=versions)) as connection,
     ):
         with pytest.raises((PeerIncompatibleError, AlertReceivedError)) as caught:
             connection.handshake()

@@ -53,7 +53,7 @@ HELLO_FAULTS = {
     "a compression method": ({"compression": 1}, Alert.DECODE_ERROR),
     "octets behind the end": ({"tail": b"\0"}, Alert.DECODE_ERROR),
     "an unknown legacy version": ({"version": 0x0304}, Alert.PROTOCOL_VERSION),
-    "TLS 1.2": ({"extensions": []}, Alert.PROTOCOL_VERSION),
+    "TLS 1.2 with a suite of TLS 1.3": ({"extensions": []}, Alert.ILLEGAL_PARAMETER),
     "TLS 1.2 with the sentinel of a downgrade": (
         {"extensions": [], "random": bytes(24) + b"DOWNGRD\x01"},
         Alert.ILLEGAL_PARAMETER,
@@ -100,7 +100,7 @@ def test_a_server_hello_is_refused_with(fault):
 
 
 def test_an_older_server_is_incompatible_and_not_misbehaving():
-    server = fresh()
+    server = fresh(CLIENT_CONFIG._replace(versions=(0x0304,)))
     server.read_client_hello()
     server.deliver(record(22, server.server_hello(extensions=[])))
     assert isinstance(failure(server), PeerIncompatibleError)
