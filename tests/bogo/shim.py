@@ -168,6 +168,7 @@ class Connection:
         flags = self.flags
         config = TlsConfig(
             verify=self.verify,
+            versions=(TLS13,),
             verify_resumed="-reverify-on-resume" in flags,
             request_ocsp="-enable-ocsp-stapling" in flags,
             request_sct="-enable-signed-cert-timestamps" in flags,

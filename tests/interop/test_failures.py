@@ -155,17 +155,30 @@ def test_http_where_tls_was_wanted_is_a_failure_of_tls() -> None:
     assert theirs is None or theirs.code == 35
 
 
-@pytest.mark.parametrize("ciphers", ["DEFAULT", "ECDHE-RSA-AES128-GCM-SHA256"])
-def test_a_server_without_tls_1_3_is_named_as_such(tls: Tls, tmp_path: Path, ciphers: str) -> None:
+def test_a_server_of_tls_1_2_serves_unless_1_3_is_the_least(tls: Tls, tmp_path: Path) -> None:
     make_certificates(tmp_path)
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     old.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     old.maximum_version = ssl.TLSVersion.TLSv1_2
-    old.set_ciphers(ciphers)
+    with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), old) as port:
+        ours, theirs = side_by_side("-sSk", "-w", "%{scheme}", f"https://127.0.0.1:{port}/")
+        assert ours.out == b"hiHTTPS" and (theirs is None or theirs.out == ours.out)
+        refused = redox_curl("-sSk", "--tlsv1.3", f"https://127.0.0.1:{port}/")
+    assert refused.code == 35
+    assert refused.message.endswith(
+        "the server has no version that is allowed here; TLS 1.3 and TLS 1.2 are spoken"
+    )
+
+
+def test_a_server_with_nothing_in_common_is_named_as_such(tls: Tls, tmp_path: Path) -> None:
+    make_certificates(tmp_path)
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    old.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # its key is of another kind
     with serving(silent, old) as port:
         ours = redox_curl("-sSk", f"https://127.0.0.1:{port}/")
-    assert ours.code == 35
-    assert ours.message.endswith("the server refuses TLS 1.3, and nothing older is spoken here")
+    assert ours.code == 35 and ours.message.endswith("nothing in common with what is offered")
 
 
 def test_the_trust_store_that_cannot_be_read_is_named() -> None:
