@@ -61,10 +61,11 @@ def make_shared_files(folder: Path) -> None:
     try:
         from pycurl_redox.completion import completions
         from pycurl_redox.manual import man_pages
+
+        files = completions()  # while the path is there: they import more when they are called
+        files.update({f"share/man/man1/{name}": text for name, text in man_pages().items()})
     finally:
         sys.path.remove(str(ROOT))
-    files = completions()
-    files.update({f"share/man/man1/{name}": text for name, text in man_pages().items()})
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
