@@ -518,7 +518,8 @@ class Session:
             self._rewind()
         elif not self._follows(head):
             return False
-        self.observer.note("Ignoring the response-body")
+        if connection.is_reusable:  # of a connection that is to be closed nothing more is read
+            self.observer.note("Ignoring the response-body")
         await self._let_go(connection, response)
         self.observer.note(f"Issue another request to this URL: '{transfer.url.text()}'")
         if self._method_note:
