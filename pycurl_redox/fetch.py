@@ -190,10 +190,15 @@ class Session:
         try:
             self._settle_scheme()
         except errors.FetchError as error:
-            self.observer.note(str(error))
-            self.observer.note("Closing connection -1")
+            self._leads_nowhere(error)
             raise
         return FileTransfer(self)
+
+    def _leads_nowhere(self, error: errors.FetchError) -> None:
+        """Say why there is no connection to be had, where there is more to say than the kind of error."""
+        if str(error) != error.default_text:
+            self.observer.note(str(error))
+        self.observer.note("Closing connection -1")
 
     # ---- one hop
 
@@ -243,8 +248,7 @@ class Session:
             self._settle_scheme()
             route = self._route()
         except errors.FetchError as error:
-            self.observer.note(str(error))
-            self.observer.note("Closing connection -1")
+            self._leads_nowhere(error)
             raise
         if self.proxy_login is None and route.proxy is not None and route.proxy.user is not None:
             self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)
@@ -518,7 +522,8 @@ class Session:
             self._rewind()
         elif not self._follows(head):
             return False
-        self.observer.note("Ignoring the response-body")
+        if connection.is_reusable:  # of a connection that is to be closed nothing more is read
+            self.observer.note("Ignoring the response-body")
         await self._let_go(connection, response)
         self.observer.note(f"Issue another request to this URL: '{transfer.url.text()}'")
         if self._method_note:

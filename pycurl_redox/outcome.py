@@ -66,7 +66,8 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
 def _scheme(transfer: Transfer) -> str | None:
     """What is spoken on the connection, once there is one."""
     scheme, result = transfer.url.scheme, transfer.result
-    return scheme.upper() if scheme == "file" or result.connect or result.pre_transfer else None
+    is_file_open = scheme == "file" and result.local[1] < 0
+    return scheme.upper() if is_file_open or result.connect or result.pre_transfer else None
 
 
 def _text(value: bytes | None) -> str | None:
