@@ -24,8 +24,8 @@ MAX_SENT = 150
 """Cookies in one request."""
 MAX_HEADER_LENGTH = 8190
 """Octets of a Cookie header, its name included."""
-MAX_COOKIES = 3000
-"""Cookies in a jar, as in browsers; then the oldest goes."""
+MAX_COOKIES = 50_000
+"""Cookies in a jar, more than any user's file has; then the oldest goes.  What was read is written back."""
 
 _FILE_HEAD = "# Netscape HTTP Cookie File\n" + "# https://curl.se/docs/http-cookies.html\n" + FILE_MARK + "\n"
 
