@@ -101,7 +101,7 @@ def test_a_name_from_a_server_that_is_none_is_refused(tmp_path: Path, name: str)
 
 @needs_curl
 def test_a_name_from_a_server_takes_no_files_place(tmp_path: Path) -> None:
-    head = OK + b"Content-Disposition: attachment; filename=x\r\n"
+    head = OK + b"Content-Disposition: attachment; filename=x\r\nConnection: close\r\n"
     server = saying(head + b"Content-Length: 2\r\n\r\nok")
     ours, theirs = endings(tmp_path, server, "-sSOJ", "{url}/f", "-sSOJ", "{url}/f")
     assert ours == theirs
