@@ -51,7 +51,7 @@ def _run(arguments: Sequence[str], network_factory: NetworkFactory) -> int:
         return _answer(line)
     from pycurl_redox.command import Command
 
-    stderr = _open_stderr(line.config.stderr)
+    stderr = _open_stderr(line.config.stderr, line.config.silent)
     stderr.write("".join(line.messages))
     command = Command(line, os.environ, network_factory, stderr)
     try:
@@ -78,7 +78,7 @@ def _answer(line: CommandLine) -> int:
     return 0
 
 
-def _open_stderr(path: str | None) -> TextIO:
+def _open_stderr(path: str | None, silent: bool) -> TextIO:
     if path is None:
         return sys.stderr
     if path == "-":
@@ -93,7 +93,8 @@ def _open_stderr(path: str | None) -> TextIO:
     except OSError:
         from pycurl_redox.messages import warning
 
-        sys.stderr.write(warning(f"Failed to open {path}!"))
+        if not silent:
+            sys.stderr.write(warning(f"Failed to open {path}!"))
         return sys.stderr
 
 

@@ -83,6 +83,8 @@ class Command:
         except errors.UsageError as error:
             self.stderr.write(error.report() if error.text else "")
             self.exit_code = error.exit_code
+            if error.text and self.exit_code == errors.ReadFailedError.exit_code:
+                self.complain_plainly(self.exit_code, errors.ReadFailedError.default_text)
         return self.exit_code
 
     def jobs(self) -> Iterator[Job]:
@@ -246,12 +248,18 @@ class Command:
         return harmless_text(text)
 
     def _run_in_turn(self) -> None:
+        lacking = performed = False
         try:
             for job in self.jobs():
                 self._wait_for_turn()
                 self.exit_code = job.run()
                 if self.exit_code and self.config.fail_early:
                     return
+                lacking |= job.lacks_etag_file
+                performed |= not job.lacks_etag_file
+            if lacking and not performed:
+                self.say("curl: no transfer performed\n")
+                self.exit_code = errors.ReadFailedError.exit_code
         except errors.UsageError:
             raise
         except errors.FetchError as error:

@@ -6,14 +6,28 @@ INTERRUPTED = 130
 """128 + SIGINT, what a shell shows for a command that Ctrl-C has ended."""
 
 
+def end(code: int) -> int:
+    """Return an exit code; after an interrupt end as the signal would have ended the process.
+
+    A shell looks at how a command ended: behind one that exited by itself its script goes on.
+    """
+    if code == INTERRUPTED:
+        import os
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    return code
+
+
 def curl() -> int:
     """Run `redox-curl`."""
     try:
         from pycurl_redox.cli import main
 
-        return main()
+        return end(main())
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return end(INTERRUPTED)
 
 
 def ping() -> int:
@@ -21,9 +35,9 @@ def ping() -> int:
     try:
         from pycurl_redox.ping import main
 
-        return main()
+        return end(main())
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return end(INTERRUPTED)
 
 
 def netcfg() -> int:
@@ -31,6 +45,6 @@ def netcfg() -> int:
     try:
         from pycurl_redox.netcfg import main
 
-        return main()
+        return end(main())
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return end(INTERRUPTED)

@@ -481,8 +481,8 @@ def _machine_for_chunks() -> h11.Connection:
 
 
 def _may_be_http(received: bytearray) -> bool:
-    """A status line begins with HTTP/; what does not is a body without a head."""
-    return received.startswith(b"HTTP/") or b"HTTP/".startswith(received[:5])
+    """A status line begins with HTTP/, in any case; what does not is a body without a head."""
+    return b"HTTP/".startswith(received[:5].upper())
 
 
 def _end_of_head(received: bytearray, start: int) -> int:

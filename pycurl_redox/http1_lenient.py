@@ -82,11 +82,19 @@ def _parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
     digits = 0
     while digits < 3 and rest[digits : digits + 1].isdigit():
         digits += 1
-    if version not in (b"1.0", b"1.1"):
-        what = "1 subversion" if version.startswith(b"1.") else " version"
-        raise errors.UnsupportedProtocolError(f"Unsupported HTTP/{what.strip()} in response")
-    if not digits:
-        raise errors.UnsupportedProtocolError("Unsupported HTTP/1 subversion in response")
+    if version not in (b"1.0", b"1.1") or not digits:
+        raise errors.UnsupportedProtocolError(
+            f"Unsupported HTTP version{_shown(version, digits)} in response"
+        )
     if int(rest[:digits]) < 100 or rest[digits : digits + 1].isdigit():
         raise errors.UnsupportedProtocolError("Unsupported response code in HTTP response")
     return version, int(rest[:digits]), rest[digits:].strip()
+
+
+def _shown(version: bytes, digits: int) -> str:
+    """A version is told of when it is one, and stands before a status; before HTTP/2 they have two digits."""
+    if not digits:
+        return ""
+    if len(version) == 3 and version[:1].isdigit() and version[1:2] == b"." and version[2:].isdigit():
+        return f" ({version.decode()})"
+    return f" ({version.decode()}.0)" if len(version) == 1 and version.isdigit() and version > b"1" else ""

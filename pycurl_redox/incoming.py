@@ -80,8 +80,8 @@ class Incoming:
             return b""
         session = self._session
         try:
-            session.check_time()
             while True:
+                session.check_time()  # each time round: what comes in may stand for nothing, endlessly
                 for piece in self._decoded:
                     if len(piece):
                         return piece

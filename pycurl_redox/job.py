@@ -10,7 +10,7 @@ from pycurl_redox import errors
 from pycurl_redox.compose import FORM_URLENCODED
 from pycurl_redox.messages import note
 from pycurl_redox.method import method_note, settle_method
-from pycurl_redox.output import NullOutput, Output, OutputRefusedError, open_deaf
+from pycurl_redox.output import FolderNotMadeError, NullOutput, Output, OutputRefusedError, open_deaf
 from pycurl_redox.reporter import Reporter
 from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
@@ -72,6 +72,8 @@ class Job:
         self._dump: BinaryIO | None = None
         self.output = Output(None)
         self._etag_file: BinaryIO | None = None
+        self.lacks_etag_file = False
+        """Left out, since the file of --etag-save cannot be made."""
         self.transfer: Transfer | None = None
         """The last try, from `prepare` on."""
         self._url_error: errors.FetchError | None = None
@@ -202,8 +204,11 @@ class Job:
             from pycurl_redox.data import read_file
 
             try:
-                etag = read_file(config.etag_compare).split(b"\n")[0].strip()
-            except OSError:
+                etag = read_file(config.etag_compare).split(b"\n")[0].partition(b"\0")[0].strip()
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and config.etag_save is None:
+                    self.command.say(f"curl: Failed to open {config.etag_compare}\n")
+                    raise errors.UsageError("", errors.ReadFailedError.exit_code) from None
                 etag = b""
             extra.append("If-None-Match: " + (etag.decode("utf-8", "surrogateescape") or '""'))
         return extra
@@ -216,6 +221,7 @@ class Job:
             self._etag_file = open_deaf(path, "a")
         except OSError:
             self.command.warn(f'Failed creating file for saving etags: "{path}". Skip this transfer')
+            self.lacks_etag_file = True
             raise SkippedError from None
 
     def _see_head(self, head: Head) -> None:
@@ -226,6 +232,8 @@ class Job:
             self._etag_file.write(etag + b"\n")
         if self.config.remote_header_name and self._node.remote_name:
             name = file_name_of(head.header(b"content-disposition") or b"")
+            if name == "":
+                raise errors.WriteFailedError("Failed writing header")
             if name and not self.output.name_is_from_header:
                 folder = self.config.output_dir
                 self.output.path = os.path.join(folder, name) if folder else name
@@ -255,7 +263,17 @@ class Job:
             if self.command.config.verbose:
                 self.command.stderr.write(note(f'skips transfer, file exists: "{path}"'))
             raise SkippedError
-        return Output(path, clobber=config.clobber, create_dirs=config.create_dirs)
+        output = Output(path, clobber=config.clobber)
+        if config.create_dirs:
+            self._make_folders(output)
+        return output
+
+    def _make_folders(self, output: Output) -> None:
+        try:
+            output.make_folders()
+        except FolderNotMadeError as error:
+            self.command.write_stderr(f"{error.reason}\n")
+            raise
 
     def _body(self, method: str, url: Url) -> tuple[Body | None, str | None]:
         config = self.config
@@ -521,8 +539,8 @@ class Job:
             self.command.warn(f"Failed to set filetime {modified} on outfile: {error.strerror}")
 
 
-def file_name_of(disposition: bytes) -> str:
-    """RFC 6266: the file name of a Content-Disposition, without any folder; "" when there is none."""
+def file_name_of(disposition: bytes) -> str | None:
+    """RFC 6266: the file name of a Content-Disposition, without any folder; "" for one that is none."""
     for parameter in disposition.split(b";")[1:]:
         key, equals, value = parameter.strip().partition(b"=")
         if equals and key.strip().lower() == b"filename":
@@ -531,7 +549,7 @@ def file_name_of(disposition: bytes) -> str:
                 text = _quoted(text)
             name = text.replace("\\", "/").rsplit("/", 1)[-1]
             return "" if name in (".", "..") or "\0" in name else name
-    return ""
+    return None
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from pycurl_redox.errors import ReadFailedError
 
 MAX_LINE_LENGTH = 4096
-"""Longer lines are left out, as in curl."""
+"""Longer lines are left out, as in curl; so are those with a NUL."""
+MAX_FILE = 16 << 20
+"""Octets of a file that are looked at: it may be a device, or have no end."""
 
 _SPACE = " \t\n\v\f\r"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
@@ -27,8 +29,8 @@ def find_login(text: str, host: str, user: str | None = None) -> Login | None:
     `user`: only a password of this user will do.  Raises `ReadFailedError` for a quote that is never closed.
     """
     search = _Search(host, user)
-    for line in text.splitlines(keepends=True):
-        if len(line) < MAX_LINE_LENGTH and search.read_line(line):
+    for line in text.split("\n"):
+        if len(line) < MAX_LINE_LENGTH - 1 and "\0" not in line and search.read_line(line + "\n"):
             break
     return Login(search.login, search.password) if search.found else None
 
@@ -122,4 +124,4 @@ def _quoted(line: str, position: int) -> tuple[str, int]:
             letter = _ESCAPES.get(letter, letter)
             position += 1
         out.append(letter)
-    raise ReadFailedError("netrc: a quoted word does not end in its line")
+    raise ReadFailedError(".netrc parser error")

@@ -167,10 +167,13 @@ def _add_headers(parser: Parser, headers: list[str], value: str) -> None:
         return
     try:
         text = parser.read_file(value[1:]).decode("utf-8", "surrogateescape")
+    except IsADirectoryError:
+        raise OptionError("error encountered when reading a file", 26) from None
     except OSError:
         parser.warn(f"Failed to open {value[1:]}!")
         return
-    headers += [line for line in text.replace("\r", "\n").split("\n") if line]
+    lines = (line.partition("\0")[0] for line in text.replace("\r", "\n").split("\n"))
+    headers += [line for line in lines if line]
 
 
 def _cookie(parser: Parser, value: str | None, toggle: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -21,10 +22,9 @@ LOOKED_AT = 2000
 class Output:
     """One transfer's body; `path` None is stdout."""
 
-    def __init__(self, path: str | None, *, clobber: bool | None = None, create_dirs: bool = False) -> None:
+    def __init__(self, path: str | None, *, clobber: bool | None = None) -> None:
         self.path = path
         self.clobber = clobber
-        self.create_dirs = create_dirs
         self.appends = False
         self.name_is_from_header = False
         self.written = 0
@@ -76,6 +76,20 @@ class Output:
             self.written = 0
         return self._file
 
+    def make_folders(self) -> None:
+        """Make those of --create-dirs; FolderNotMadeError, where it is not only for want of permission."""
+        if self.path is None:
+            return
+        made = ""
+        for name in os.path.dirname(self.path).split("/"):
+            made += name + "/"
+            try:
+                os.mkdir(made[:-1] or "/", 0o750)
+            except (FileExistsError, PermissionError):
+                continue  # what is wrong shows when the file is opened, as in curl
+            except OSError as error:
+                raise FolderNotMadeError(made[:-1], error.errno or 0) from error
+
     def start_over(self) -> None:
         """Take what comes next in the place of what was written; WriteFailedError where that cannot be."""
         if not self.is_regular:
@@ -94,8 +108,6 @@ class Output:
 
     def _create(self) -> BinaryIO:
         assert self.path is not None
-        if self.create_dirs and (folder := os.path.dirname(self.path)):
-            os.makedirs(folder, 0o750, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         keeps = self.clobber is False or (self.name_is_from_header and self.clobber is None)
         if self.appends:
@@ -117,8 +129,14 @@ class Output:
                     break
                 self.path = f"{first}.{number + 1}"
             except OSError as error:
-                raise FileNotOpenError(self.path, error.strerror or "") from error
-        raise FileNotOpenError(first, "File exists")
+                raise self._refused(self.path, error.strerror or "") from error
+        raise self._refused(first, "File exists")
+
+    def _refused(self, path: str, reason: str) -> FileNotOpenError:
+        error = FileNotOpenError(path, reason)
+        if self.name_is_from_header:
+            error.args = ("Failed writing header",)  # which is when curl opens it
+        return error
 
 
 class NullOutput(Output):
@@ -148,6 +166,19 @@ class FileNotOpenError(OutputRefusedError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"Failed to open the file {path}: {reason}")
+
+
+class FolderNotMadeError(errors.WriteFailedError):
+    """A folder of --create-dirs cannot be made; carries what curl says before the error, even with -s."""
+
+    def __init__(self, path: str, number: int) -> None:
+        super().__init__()
+        known = {
+            errno.ENAMETOOLONG: f"The directory name {path} is too long.",
+            errno.EROFS: f"{path} resides on a read-only file system.",
+            errno.ENOSPC: f"No space left on the file system that will contain the directory {path}.",
+        }
+        self.reason = known.get(number, f"Error creating directory {path}.")
 
 
 class BinaryOutputError(OutputRefusedError):

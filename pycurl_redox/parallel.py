@@ -149,7 +149,7 @@ class SideBySide:
         command = self._command
         if isinstance(error, errors.UsageError):
             command.stderr.write(error.report() if error.text else "")
-        else:
+        elif self._made > 1 or str(error) != error.default_text:  # curl tells the first one's once only
             command.complain(error)
         text = (errors.ReadFailedError if error.exit_code == 26 else error).default_text
         command.complain_plainly(error.exit_code, text)

@@ -276,15 +276,14 @@ class Routing:
     def _netrc(self, host: str, user: bytes | None) -> Pair | None:
         import os
 
-        from pycurl_redox.netrc import find_login
+        from pycurl_redox.netrc import MAX_FILE, find_login
 
         config = self._config
         path = config.netrc_file or os.path.join(self._environment.get("HOME", ""), ".netrc")
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                found = find_login(
-                    file.read(), host, user.decode("utf-8", "surrogateescape") if user else None
-                )
+            with open(path, "rb") as file:
+                text = file.read(MAX_FILE).decode("utf-8", "surrogateescape")
+            found = find_login(text, host, user.decode("utf-8", "surrogateescape") if user else None)
         except OSError:
             return None  # also where --netrc-file names it, as in curl 7.88
         if found is None or (found.user is None and found.password is None):

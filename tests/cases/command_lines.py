@@ -85,7 +85,8 @@ CASES = [
     Case("a scheme that is not spoken", "-sS gopher://a.test/", (),
          stderr='curl: (1) Protocol "gopher" not supported or disabled in libcurl\n', exit_code=1),
     Case("-T of a file that is not there", "-T none a.test", (), stderr="curl: Can't open 'none'!\n"
-         "curl: try 'curl --help' or 'curl --manual' for more information\n", exit_code=26),
+         "curl: try 'curl --help' or 'curl --manual' for more information\n"
+         "curl: (26) Failed to open/read local data from file/application\n", exit_code=26),
     Case("the meter", "-o f a.test", ((reply(b""),),),
          stderr=METER + "\r" + ZERO + "\r" + ZERO + "\n", files=(("f", b""),)),
     Case("-v", "-sv -o f a.test", ((reply(b"hi"), b""),), files=(("f", b"hi"),), stderr=(

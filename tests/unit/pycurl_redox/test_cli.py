@@ -80,4 +80,4 @@ def test_no_name_out_of_a_header_leaves_the_folder(tmp_path: Path) -> None:
     assert file_name_of(b'attachment; filename="../../etc/passwd"') == "passwd"
     assert file_name_of(b"attachment; filename=..\\..\\x") == "x"
     assert file_name_of(b'attachment; filename=".."') == ""
-    assert file_name_of(b"inline") == ""
+    assert file_name_of(b"inline") is None
