@@ -66,7 +66,11 @@ def test_the_lines_of_v_are_curls(local: Servers, arguments: list[str]) -> None:
         for word in (word.replace("PORT", port) for word in arguments)
     ]
     assert CURL is not None
-    assert lines([sys.executable, "-m", "pycurl_redox"], filled) == lines([CURL], filled)
+    for _ in range(3):  # the meter draws once more where a second ends in the midst of one of them
+        ours, theirs = lines([sys.executable, "-m", "pycurl_redox"], filled), lines([CURL], filled)
+        if ours == theirs:
+            break
+    assert ours == theirs
 
 
 def test_a_refused_certificate_has_curls_lines_and_then_a_diagnosis_of_its_own(local: Servers) -> None:
