@@ -41,7 +41,14 @@ def base() -> Iterator[str]:
     def converse(link):
         """Read what was announced before the answer, so that one is not cut by the other."""
         file = link.makefile("rb")
-        while head := b"".join(iter(file.readline, b"\r\n")):
+
+        def next_head() -> bytes:
+            lines = []
+            while (line := file.readline()) not in (b"\r\n", b""):
+                lines.append(line)
+            return b"".join(lines)
+
+        while head := next_head():
             announced = re.search(rb"(?i)content-length: (\d+)", head)
             if b"100-continue" in head:
                 link.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
