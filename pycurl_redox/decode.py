@@ -78,6 +78,10 @@ def codings() -> tuple[str, ...]:
     return tuple(names)
 
 
+BARE_TRAILER = 4
+"""Octets behind a bare deflate stream that curl passes over: a zlib stream's checksum without its head."""
+
+
 def check_nothing_follows(data: Buffer) -> None:
     """Refuse what stands behind the end of a coding, several members of gzip too, with curl's exit code."""
     if len(data):
@@ -124,6 +128,8 @@ class _Inflater:
     def __init__(self) -> None:
         self._stream: zlib._Decompress | None = None
         self._has_data = False
+        self._trailer_room = 0
+        """Octets that may still stand behind the end of the stream."""
 
     def finish(self) -> None:
         if self._has_data and (self._stream is None or not self._stream.eof):
@@ -135,7 +141,7 @@ class _Inflater:
         assert self._stream is not None
         stream = self._stream
         if stream.eof:
-            check_nothing_follows(data)
+            self._pass_trailer(data)
             return
         while True:
             try:
@@ -147,7 +153,12 @@ class _Inflater:
             data = stream.unconsumed_tail
             if not data and len(piece) < MAX_PIECE:
                 break
-        check_nothing_follows(stream.unused_data)
+        self._pass_trailer(stream.unused_data)
+
+    def _pass_trailer(self, data: Buffer) -> None:
+        passed = min(len(data), self._trailer_room)
+        self._trailer_room -= passed
+        check_nothing_follows(data[passed:])
 
     def _refused(self, error: Exception) -> ContentEncodingError:
         # zlib's own words follow the number: "Error -3 while decompressing data: invalid block type".
@@ -185,5 +196,6 @@ class _Deflate(_Inflater):
                 return
             is_zlib = self._start[0] & 0x0F == 8 and int.from_bytes(self._start[:2], "big") % 31 == 0
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+            self._trailer_room = 0 if is_zlib else BARE_TRAILER
             data, self._start = self._start, b""
         yield from self._inflate(data)

@@ -123,3 +123,23 @@ def test_a_bomb_is_handed_on_in_pieces(coding, compress):
     decoder = content_decoder(coding)
     sizes = [len(piece) for piece in decoder.decode(compress(bytes(20_000_000)))]
     assert max(sizes) <= 2 * MAX_PIECE and sum(sizes) == 20_000_000
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_behind_a_bare_deflate_stream_four_octets_are_passed_over_and_no_fifth(is_cut: bool) -> None:
+    stream = zlib.compressobj(wbits=-15)
+    content = stream.compress(b"body") + stream.flush()
+    for junk, is_taken in ((b"", True), (b"1234", True), (b"12345", False)):
+        data = content + junk
+        decoder = content_decoder("deflate")
+        out = b""
+        try:
+            for piece in [bytes((octet,)) for octet in data] if is_cut else [data]:
+                for part in decoder.decode(piece):
+                    out += part
+            decoder.finish()
+        except WriteFailedError:
+            assert not is_taken
+        else:
+            assert is_taken
+        assert out == b"body"
