@@ -19,6 +19,27 @@ def serving(
     """Yield the port; each connection gets a thread, and is closed after its conversation."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, 0), family=family, backlog=64)
+    with accepting(listener, converse, tls):
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving_at(
+    path: str | bytes, converse: Conversation, tls: ssl.SSLContext | None = None
+) -> Iterator[None]:
+    """The same on a Unix socket: a path, or a name with a NUL before it in Linux's abstract name space."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    with accepting(listener, converse, tls):
+        yield
+
+
+@contextlib.contextmanager
+def accepting(
+    listener: socket.socket, converse: Conversation, tls: ssl.SSLContext | None = None
+) -> Iterator[None]:
+    """Hold a conversation with whoever comes to `listener`, which is closed at the end."""
     open_links: list[socket.socket] = []
 
     def serve(link: socket.socket) -> None:
@@ -41,7 +62,7 @@ def serving(
     acceptor = threading.Thread(target=accept, daemon=True)
     acceptor.start()
     try:
-        yield listener.getsockname()[1]
+        yield
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()

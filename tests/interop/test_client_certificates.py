@@ -18,6 +18,7 @@ from benchmarks.servers import await_port, free_port
 from pycurl_redox import Client
 from pycurl_redox.errors import ReceiveFailedError
 from tests.fakes import pki
+from tests.fakes.beside_curl import needs_curl_7_88
 from tests.fakes.local_servers import NGINX, needs_nginx
 from tests.fakes.namespaces import in_new_namespace
 from tests.interop.test_tls_peers import Connection, Peer
@@ -284,8 +285,6 @@ def test_nginx_tells_the_others_by_http(files: Path, nginx: str, arguments: list
 # Beside curl --------------------------------------------------------------------------------------------
 
 CURL = shutil.which("curl")
-IS_7_88 = CURL is not None and b"curl 7.88" in subprocess.run([CURL, "-V"], capture_output=True).stdout
-beside_curl = pytest.mark.skipif(not IS_7_88, reason="the texts are those of curl 7.88")
 
 
 @pytest.fixture(scope="module")
@@ -336,7 +335,7 @@ def both(files: Path, url: str, arguments: list[str], typed: str = "") -> list[t
     return found
 
 
-@beside_curl
+@needs_curl_7_88
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -405,14 +404,14 @@ def test_the_code_and_the_first_words_are_curls(forms: Path, openssl: str, argum
     assert [line for line in ours[1] if line.startswith(("curl: ", "Enter "))] == failed
 
 
-@beside_curl
+@needs_curl_7_88
 @pytest.mark.parametrize("typed", ["secret\n", "wrong\n", "\n", "secret", ""])
 def test_a_pass_phrase_is_asked_for_as_curl_does(forms: Path, openssl: str, typed: str) -> None:
     theirs, ours = both(forms, openssl, ["-E", "bare.pem", "--key", "locked.key"], typed)
     assert (ours[0], ours[1][: len(theirs[1])]) == theirs
 
 
-@beside_curl
+@needs_curl_7_88
 @needs_nginx
 @pytest.mark.parametrize(
     "arguments",

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,14 +15,13 @@ from pycurl_redox.dial_options import DialOptions
 from pycurl_redox.network import Network, open_network
 from tcpip.errors import BindError
 from tcpip.wire.address import IPV4_LOOPBACK, IPV6_LOOPBACK, IpAddress
+from tests.fakes.beside_curl import needs_curl_7_88
 from tests.fakes.commands import CURL, REDOX_CURL, needs_root, redox_curl, run
 from tests.fakes.namespaces import in_new_namespace
 from tests.fakes.raw_server import read_request, serving
 
 pytestmark = pytest.mark.interop
 
-CURL_IS_7_88 = CURL is not None and b"curl 7.88" in subprocess.run([CURL, "-V"], capture_output=True).stdout
-curl_7_88 = pytest.mark.skipif(not CURL_IS_7_88, reason="the lines are those of curl 7.88")
 INTERFACE_MISSING = "no-such-if0"
 
 
@@ -116,7 +114,7 @@ COMMANDS = [
 ]
 
 
-@curl_7_88
+@needs_curl_7_88
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)

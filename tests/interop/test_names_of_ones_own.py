@@ -6,7 +6,6 @@ import contextlib
 import re
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +13,13 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.fakes.beside_curl import needs_curl_7_88
 from tests.fakes.commands import CURL, REDOX_CURL, redox_curl, run
 from tests.fakes.dns_server import DnsServer
 from tests.fakes.raw_server import read_request, saying, serving
 
 pytestmark = pytest.mark.interop
 
-CURL_IS_7_88 = CURL is not None and b"curl 7.88" in subprocess.run([CURL, "-V"], capture_output=True).stdout
 Doh = tuple["DohServer", str]
 HERE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhere"
 RECORDS = {
@@ -270,7 +269,7 @@ def test_the_doh_server_is_found_by_the_ordinary_dns_and_judged(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CURL_IS_7_88, reason="the lines are those of curl 7.88")
+@needs_curl_7_88
 @pytest.mark.parametrize("name", ["www.test", "no.test", "missing.test", "junk.test"])
 def test_the_lines_about_names_are_curls(web: int, doh: Doh, name: str) -> None:
     def lines(command: tuple[str, ...]) -> tuple[int, bytes, list[str]]:

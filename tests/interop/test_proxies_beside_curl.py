@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
 from benchmarks.servers import Servers
+from tests.fakes.beside_curl import needs_curl_7_88
 from tests.fakes.commands import REDOX_CURL, Done, curl, redox_curl, run, side_by_side
 from tests.fakes.http_proxy import ESTABLISHED, HttpProxy, http_proxy
 from tests.fakes.local_servers import needs_nginx, nginx
 from tests.fakes.raw_server import Conversation, serving, silent
 from tests.fakes.socks_server import SocksServer, socks_server
 
-CURL = shutil.which("curl")
-CURL_IS_7_88 = CURL is not None and b"curl 7.88" in subprocess.run([CURL, "-V"], capture_output=True).stdout
-
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.slow,
     needs_nginx,
-    pytest.mark.skipif(not CURL_IS_7_88, reason="the words are those of curl 7.88"),
+    needs_curl_7_88,
 ]
 
 NAMES = {"origin.test": "127.0.0.1"}

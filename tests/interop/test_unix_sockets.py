@@ -8,10 +8,9 @@ import os
 import re
 import socket
 import ssl
-import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,13 @@ import trustme
 
 from pycurl_redox.client import Client
 from pycurl_redox.errors import AddressDeniedError, ConnectFailedError, OperationTimedOutError
+from tests.fakes.beside_curl import needs_curl_7_88
 from tests.fakes.commands import CURL, REDOX_CURL, redox_curl, run
 from tests.fakes.local_servers import body
-from tests.fakes.raw_server import read_request
+from tests.fakes.raw_server import read_request, serving_at
 
 pytestmark = pytest.mark.interop
 
-CURL_IS_7_88 = CURL is not None and b"curl 7.88" in subprocess.run([CURL, "-V"], capture_output=True).stdout
 LARGE = body(3_000_000)
 
 
@@ -53,41 +52,10 @@ def converse(link: socket.socket) -> None:
             link.sendall(answer(host[1]))
 
 
-@contextlib.contextmanager
-def serving_at(
-    address: str | bytes, talk: Callable[[socket.socket], None] = converse, tls: ssl.SSLContext | None = None
-) -> Iterator[None]:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
-    listener.listen(64)
-
-    def serve(link: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            if tls is not None:
-                link = tls.wrap_socket(link, server_side=True)
-            with link:
-                talk(link)
-
-    def accept() -> None:
-        while True:
-            try:
-                link, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=serve, args=(link,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-
-
 @pytest.fixture
 def path() -> Iterator[str]:
     """Short, as curl shows no more than 45 octets of it."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder, serving_at(f"{folder}/s"):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, serving_at(f"{folder}/s", converse):
         yield f"{folder}/s"
 
 
@@ -99,7 +67,7 @@ def test_every_host_is_behind_the_socket_and_no_name_is_looked_up(path: str) -> 
 
 def test_an_abstract_name_is_a_socket_too() -> None:
     name = f"redox-test-{os.getpid()}"
-    with serving_at(b"\0" + name.encode()):
+    with serving_at(b"\0" + name.encode(), converse):
         done = redox_curl("-sS", "--abstract-unix-socket", name, "http://a.test/")
     assert (done.code, done.out) == (0, b"a.test")
 
@@ -114,7 +82,7 @@ def test_a_proxy_is_not_asked(path: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_connection_is_kept_for_its_host_and_path(path: str, tmp_path: Path) -> None:
     other = str(tmp_path / "t")
-    with serving_at(other):
+    with serving_at(other, converse):
         group = ["-sS", "-w", " %{num_connects}\n", "--unix-socket"]
         urls = ["http://a.test/", "http://a.test/", "http://b.test/"]
         done = redox_curl(
@@ -148,7 +116,7 @@ def test_https_passes_over_it(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     authority.issue_cert("a.test").configure_cert(context)
     at = str(tmp_path / "s")
-    with serving_at(at, tls=context):
+    with serving_at(at, converse, context):
         arguments = ["-sS", "--unix-socket", at, "--cacert", str(tmp_path / "ca.pem")]
         done = redox_curl(*arguments, "https://a.test/")
         assert (done.code, done.out) == (0, b"a.test")
@@ -222,7 +190,7 @@ def test_nobody_at_the_path_is_a_connection_that_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CURL_IS_7_88, reason="the lines are those of curl 7.88")
+@needs_curl_7_88
 @pytest.mark.parametrize(
     "arguments",
     [

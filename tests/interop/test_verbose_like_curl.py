@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,16 +10,15 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.servers import Servers
+from tests.fakes.beside_curl import needs_curl_7_88
+from tests.fakes.commands import CURL
 from tests.fakes.local_servers import body, needs_nginx, nginx
-
-CURL = shutil.which("curl")
-CURL_IS_7_88 = CURL is not None and b"curl 7.88" in subprocess.run([CURL, "-V"], capture_output=True).stdout
 
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.slow,
     needs_nginx,
-    pytest.mark.skipif(not CURL_IS_7_88, reason="the lines are those of curl 7.88"),
+    needs_curl_7_88,
 ]
 
 
