@@ -53,7 +53,6 @@ class GlobalConfig:
     milliseconds_per_transfer = 0
     """`--rate`; 0 is no limit."""
     parallel = False
-    parallel_immediate = False
     parallel_max = 50
     parallel_max_host = 0
     """Connections to one scheme, host and port; 0 is no limit."""
@@ -159,7 +158,6 @@ class OperationConfig:
     noproxy: str | None = None
     suppress_connect_headers = False
     preproxy: str | None = None
-    socks5_basic = False
     """Changes nothing: there is no other way to log in."""
     haproxy_protocol = False
     haproxy_clientip: str | None = None

@@ -10,8 +10,8 @@ SUMMARY = "transfer a URL, by a network stack of its own"
 
 DESCRIPTION = (
     "redox-curl takes the options of curl 7.88.1, and those of later versions that HTTP has a use for, and behaves "
-    "as curl does: the same output, the same messages, the same exit codes. It speaks HTTP/1.1 and TLS 1.3 over a "
-    "TCP/IP stack and a network driver of its own, in the process, without privileges.",
+    "as curl does: the same output, the same messages, the same exit codes. It speaks HTTP/1.1, TLS 1.3 and TLS 1.2 "
+    "over a TCP/IP stack and a network driver of its own, in the process, without privileges.",
     "The protocols are http, https and file. An option of another protocol is taken and does nothing; one that "
     "curl may be built without, and that is not here, is refused.",
 )

@@ -215,9 +215,9 @@ def parse_oid_filters(body: bytes) -> None:
             filters.vector(2)
 
 
-def parse_certificate_status(body: bytes) -> bytes:
-    """The DER OCSPResponse of a CertificateStatus (RFC 6066 §8)."""
-    with Reader(body, "Certificate status_request") as reader:
+def parse_certificate_status(body: bytes, name: str = "Certificate status_request") -> bytes:
+    """The DER OCSPResponse of a CertificateStatus (RFC 6066 §8), which TLS 1.2 sends as a message."""
+    with Reader(body, name) as reader:
         if (kind := reader.uint(1)) != 1:
             raise reader.error(f"unknown status type: {kind}")
         return reader.vector(3, 1)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 #: RFC 8446 §4.1.3: what a server that could do better writes at the end of its random.
 _DOWNGRADE_SENTINELS = (b"DOWNGRD\x00", b"DOWNGRD\x01")
-_DIGITAL_SIGNATURE = 0x80  # the first bit of KeyUsage (RFC 5280 §4.2.1.3)
+DIGITAL_SIGNATURE = 0x80  # the first bit of KeyUsage (RFC 5280 §4.2.1.3)
 
 
 class State(Protocol):
@@ -100,7 +100,7 @@ class ExpectServerHello(NamedTuple):
             return handshake12.accept(self.offer, hello, message, output)
         self._check_version(hello)
         if hello.session_id != self.offer.session_id:
-            raise _illegal(f"{hello.name}: session id is not the echo of ours")
+            raise illegal(f"{hello.name}: session id is not the echo of ours")
         suite = self._suite(hello)
         if hello.is_retry_request:
             return self._retried(hello, suite, message, output)
@@ -122,9 +122,9 @@ class ExpectServerHello(NamedTuple):
         body = hello.extensions.get(ext.SUPPORTED_VERSIONS)
         if body is None:
             if self.retry is not None:
-                raise _illegal(f"{hello.name}: version of the second hello differs: none selected")
+                raise illegal(f"{hello.name}: version of the second hello differs: none selected")
             if hello.random[-8:] in _DOWNGRADE_SENTINELS:
-                raise _illegal("ServerHello: downgrade sentinel, somebody removed TLS 1.3 from the offer")
+                raise illegal("ServerHello: downgrade sentinel, somebody removed TLS 1.3 from the offer")
             raise PeerIncompatibleError(
                 f"ServerHello: version not supported: the server chose 0x{hello.legacy_version:04x}",
                 Alert.PROTOCOL_VERSION,
@@ -132,8 +132,8 @@ class ExpectServerHello(NamedTuple):
         version = ext.parse_uint16(body, f"{hello.name} supported_versions")
         if version != TLS13 or TLS13 not in self.offer.config.versions:
             if self.retry is not None:
-                raise _illegal(f"{hello.name}: version of the second hello differs: 0x{version:04x}")
-            raise _illegal(f"{hello.name}: selected version was not offered: 0x{version:04x}")
+                raise illegal(f"{hello.name}: version of the second hello differs: 0x{version:04x}")
+            raise illegal(f"{hello.name}: selected version was not offered: 0x{version:04x}")
         if hello.legacy_version != TLS12:
             raise PeerMisbehavedError(
                 f"{hello.name}: version not supported: legacy_version 0x{hello.legacy_version:04x}",
@@ -143,9 +143,9 @@ class ExpectServerHello(NamedTuple):
     def _suite(self, hello: ServerHello) -> CipherSuite:
         code = hello.cipher_suite
         if code not in self.offer.config.cipher_suites:
-            raise _illegal(f"{hello.name}: cipher suite not offered: 0x{code:04x}")
+            raise illegal(f"{hello.name}: cipher suite not offered: 0x{code:04x}")
         if self.retry is not None and code != self.retry.cipher_suite:
-            raise _illegal(f"{hello.name}: cipher suite is not that of the HelloRetryRequest: 0x{code:04x}")
+            raise illegal(f"{hello.name}: cipher suite is not that of the HelloRetryRequest: 0x{code:04x}")
         return crypto.CIPHER_SUITES[code]
 
     # A second attempt
@@ -159,7 +159,7 @@ class ExpectServerHello(NamedTuple):
         group = self._requested_group(hello)
         cookie = hello.extensions.get(ext.COOKIE)
         if group is None and cookie is None:
-            raise _illegal("HelloRetryRequest: would change nothing")
+            raise illegal("HelloRetryRequest: would change nothing")
         output.expect_no_leftovers()
         transcript = Transcript(suite.hash_name, self.offer.encoded)
         transcript.replace_by_message_hash()
@@ -178,9 +178,9 @@ class ExpectServerHello(NamedTuple):
             return None
         group = ext.parse_uint16(body, "HelloRetryRequest key_share")
         if group not in self.offer.config.groups:
-            raise _illegal(f"HelloRetryRequest: key_share group not offered: 0x{group:04x}")
+            raise illegal(f"HelloRetryRequest: key_share group not offered: 0x{group:04x}")
         if self.offer.exchange_for(group) is not None:
-            raise _illegal(f"HelloRetryRequest: key_share group had a share already: 0x{group:04x}")
+            raise illegal(f"HelloRetryRequest: key_share group had a share already: 0x{group:04x}")
         return group
 
     # Agreement
@@ -215,11 +215,11 @@ class ExpectServerHello(NamedTuple):
             return EarlySecret(suite.hash_name), None
         identity = ext.parse_uint16(body, "ServerHello pre_shared_key")
         if identity != 0:
-            raise _illegal(f"ServerHello: selected identity was not offered: {identity}")
+            raise illegal(f"ServerHello: selected identity was not offered: {identity}")
         psk, resumption = self.offer.psk, self.offer.config.resumption
         assert psk is not None and resumption is not None
         if psk.hash_name != suite.hash_name:
-            raise _illegal("ServerHello: cipher suite has another hash than the session resumed")
+            raise illegal("ServerHello: cipher suite has another hash than the session resumed")
         return psk, resumption.ticket
 
     def _shared_secret(self, hello: ServerHello) -> tuple[int, bytes]:
@@ -229,7 +229,7 @@ class ExpectServerHello(NamedTuple):
         group, share = ext.parse_key_share(body)
         exchange = self.offer.exchange_for(group)
         if exchange is None:
-            raise _illegal(f"ServerHello: key_share group not asked for: 0x{group:04x}")
+            raise illegal(f"ServerHello: key_share group not asked for: 0x{group:04x}")
         return group, exchange.shared_secret(share)
 
 
@@ -258,7 +258,7 @@ class ExpectEncryptedExtensions(NamedTuple):
             return None
         protocol = ext.parse_selected_alpn(body)
         if protocol not in self.session.offer.config.alpn:
-            raise _illegal(f"EncryptedExtensions: ALPN protocol not offered: {protocol!r}")
+            raise illegal(f"EncryptedExtensions: ALPN protocol not offered: {protocol!r}")
         return protocol
 
     def _psk_accepted(self, ticket: SessionTicket) -> PskAccepted:
@@ -332,12 +332,12 @@ class ExpectCertificateVerify(NamedTuple):
     def _check_signature(self, leaf: Certificate, verify: CertificateVerify) -> None:
         scheme = verify.scheme
         if scheme not in self.session.offer.config.all_signature_schemes:
-            raise _illegal(f"CertificateVerify: signature scheme not offered: 0x{scheme:04x}")
+            raise illegal(f"CertificateVerify: signature scheme not offered: 0x{scheme:04x}")
         if scheme not in crypto.schemes_of(leaf.public_key, leaf.key_algorithm == "rsa-pss"):
-            raise _illegal(
+            raise illegal(
                 f"CertificateVerify: signature scheme does not fit the certificate's key: 0x{scheme:04x}"
             )
-        if leaf.key_usage is not None and not leaf.key_usage & _DIGITAL_SIGNATURE:
+        if leaf.key_usage is not None and not leaf.key_usage & DIGITAL_SIGNATURE:
             raise CertificateError(
                 "Certificate: key usage does not allow digital signatures", Alert.UNSUPPORTED_CERTIFICATE
             )
@@ -426,5 +426,6 @@ class ExpectFinished(NamedTuple):
         )
 
 
-def _illegal(what: str) -> PeerMisbehavedError:
+def illegal(what: str) -> PeerMisbehavedError:
+    """Make the error for a value that the server may not choose."""
     return PeerMisbehavedError(what, Alert.ILLEGAL_PARAMETER)

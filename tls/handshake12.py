@@ -23,6 +23,7 @@ from .alerts import Alert
 from .config import TLS12
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
 from .events import HandshakeCompleted
+from .handshake import DIGITAL_SIGNATURE, illegal
 from .key_schedule import Transcript
 from .messages import CertificateMessage, HandshakeMessage, ServerHello, unexpected
 from .messages12 import CertificateRequest12, ServerKeyExchange
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from .handshake import State
     from .offer import Offer
     from .output import Output
-
-_DIGITAL_SIGNATURE = 0x80  # the first bit of KeyUsage (RFC 5280 §4.2.1.3)
 
 
 class Session12(NamedTuple):
@@ -77,12 +76,10 @@ def accept(offer: Offer, hello: ServerHello, message: HandshakeMessage, output: 
     """Go on in TLS 1.2 after a ServerHello that has chosen it (RFC 5246 §7.4.1.3)."""
     suite = crypto.CIPHER_SUITES_12.get(hello.cipher_suite)
     if suite is None or hello.cipher_suite not in offer.config.cipher_suites_12:
-        raise _illegal(f"ServerHello: cipher suite not offered: 0x{hello.cipher_suite:04x}")
+        raise illegal(f"ServerHello: cipher suite not offered: 0x{hello.cipher_suite:04x}")
     if hello.session_id and hello.session_id == offer.session_id:
-        raise _illegal("ServerHello: resumes a session that was not offered")
-    messages12.expect_only(
-        hello.extensions, {kind for kind in ext.IN_SERVER_HELLO_12 if kind in offer.offered}
-    )
+        raise illegal("ServerHello: resumes a session that was not offered")
+    hello.expect_only({kind for kind in ext.IN_SERVER_HELLO_12 if kind in offer.offered})
     alpn = _check_extensions(offer, hello)
     output.version = TLS12
     signed = None if offer.config.client_certificate is None else bytearray(offer.encoded)
@@ -122,7 +119,7 @@ def _check_extensions(offer: Offer, hello: ServerHello) -> bytes | None:
         return None
     protocol = ext.parse_selected_alpn(body, "ServerHello")
     if protocol not in offer.config.alpn:
-        raise _illegal(f"ServerHello: ALPN protocol not offered: {protocol!r}")
+        raise illegal(f"ServerHello: ALPN protocol not offered: {protocol!r}")
     return protocol
 
 
@@ -153,7 +150,7 @@ class ExpectServerKeyExchange12(NamedTuple):
         session = self.session
         may_have_status = session.has_status and self.peer.ocsp_response is None
         if message.kind == messages.CERTIFICATE_STATUS and may_have_status:
-            response = messages12.parse_certificate_status(message)
+            response = ext.parse_certificate_status(message.encoded[4:], "CertificateStatus")
             session.add(message.encoded)
             return self._replace(peer=self.peer._replace(ocsp_response=response))
         if message.kind != messages.SERVER_KEY_EXCHANGE:
@@ -174,20 +171,20 @@ class ExpectServerKeyExchange12(NamedTuple):
 
     def _check_group(self, group: int) -> None:
         if group not in self.session.offer.config.groups or group not in crypto.GROUPS_12:
-            raise _illegal(f"ServerKeyExchange: group not offered: 0x{group:04x}")
+            raise illegal(f"ServerKeyExchange: group not offered: 0x{group:04x}")
 
     def _check_signature(self, leaf: Certificate, exchange: ServerKeyExchange) -> None:
         scheme, session = exchange.scheme, self.session
         if scheme not in session.offer.config.all_signature_schemes:
-            raise _illegal(f"ServerKeyExchange: signature scheme not offered: 0x{scheme:04x}")
+            raise illegal(f"ServerKeyExchange: signature scheme not offered: 0x{scheme:04x}")
         is_ecdsa_suite = session.suite.code in crypto.ECDSA_SUITES_12
         if is_ecdsa_suite == (leaf.key_algorithm in ("rsa", "rsa-pss")):
-            raise _illegal("Certificate: the kind of key is not that of the cipher suite")
+            raise illegal("Certificate: the kind of key is not that of the cipher suite")
         if scheme not in crypto.schemes_of_12(leaf.public_key, leaf.key_algorithm == "rsa-pss"):
-            raise _illegal(
+            raise illegal(
                 f"ServerKeyExchange: signature scheme does not fit the certificate's key: 0x{scheme:04x}"
             )
-        if leaf.key_usage is not None and not leaf.key_usage & _DIGITAL_SIGNATURE:
+        if leaf.key_usage is not None and not leaf.key_usage & DIGITAL_SIGNATURE:
             raise CertificateError(
                 "Certificate: key usage does not allow digital signatures", Alert.UNSUPPORTED_CERTIFICATE
             )
@@ -339,7 +336,3 @@ def _protections(session: Session12, master: bytes) -> tuple[Protection12, Prote
         Protection12(suite, block[:key_size], ivs[:iv_size]),
         Protection12(suite, block[key_size : 2 * key_size], ivs[iv_size:]),
     )
-
-
-def _illegal(what: str) -> PeerMisbehavedError:
-    return PeerMisbehavedError(what, Alert.ILLEGAL_PARAMETER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import NamedTuple, Self
 
 from .alerts import Alert
@@ -31,14 +30,6 @@ def parse_certificate(message: HandshakeMessage, max_count: int) -> tuple[bytes,
     if not chain:
         raise PeerMisbehavedError("Certificate: the server sent no certificate", Alert.DECODE_ERROR)
     return tuple(chain)
-
-
-def parse_certificate_status(message: HandshakeMessage) -> bytes:
-    """RFC 6066 §8: the DER OCSPResponse."""
-    with message.reader() as reader:
-        if (kind := reader.uint(1)) != 1:
-            raise reader.error(f"unknown status type: {kind}")
-        return reader.vector(3, 1)
 
 
 class ServerKeyExchange(NamedTuple):
@@ -118,13 +109,3 @@ def build_certificate_verify(scheme: int, signature: bytes) -> bytes:
 
 def _build(kind: int, body: bytes) -> bytes:
     return bytes((kind,)) + vector(3, body)
-
-
-def expect_only(extensions: dict[int, bytes], allowed: Container[int]) -> None:
-    """Refuse extensions of a ServerHello that answer nothing of ours (RFC 5246 §7.4.1.4)."""
-    for kind in extensions:
-        if kind not in allowed:
-            raise PeerMisbehavedError(
-                f"ServerHello: extension not offered, or not for this message: {kind}",
-                Alert.UNSUPPORTED_EXTENSION,
-            )
