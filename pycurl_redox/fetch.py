@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pycurl_redox import connection as connections
 from pycurl_redox import errors
 from pycurl_redox.compose import Credentials, compose, method_word
-from pycurl_redox.connection import Connection, Times
+from pycurl_redox.connection import Connection
+from pycurl_redox.connector import Connector
 from pycurl_redox.http1 import Response
 from pycurl_redox.incoming import Incoming
-from pycurl_redox.message import Head, Observer, Policy, Request
+from pycurl_redox.message import Head, Policy, Request
 from pycurl_redox.pool import Names, Pool, Route
-from pycurl_redox.transfer import CONNECT_TIMEOUT, Transfer
+from pycurl_redox.transfer import Transfer
 from pycurl_redox.url import DEFAULT_PORTS
 from tcpip.clock import wall_clock
 from tcpip.errors import PeerResetError, StackError, TimedOutError
@@ -40,19 +40,13 @@ if TYPE_CHECKING:
     from pycurl_redox.routing import Routing
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
-    from pycurl_redox.tunnel import Tunnel
     from pycurl_redox.url import Url
-    from tcpip.wire.address import IpAddress
 
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
 
 MAX_CHALLENGES = 10
 """Rounds of authentication on one URL; an honest server needs one, or two with a stale nonce."""
-
-KEEPALIVE_TIME = 60.0
-"""Seconds of silence before a probe: curl's."""
-
 
 PlainKey = tuple["OperationConfig", "Url", str, str | None, tuple[str, ...], bool]
 
@@ -144,7 +138,7 @@ class Session:
         config = transfer.config
         self.began = self.network.now()
         self.deadline = self.began + config.max_time if config.max_time else None
-        self.times = Times()
+        self.connector = Connector(self)
         self.login: Authenticator | None = None
         self.proxy_login: Authenticator | None = None
         self.expects = True
@@ -253,9 +247,8 @@ class Session:
         if self.proxy_login is None and route.proxy is not None and route.proxy.user is not None:
             self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)
         while True:
-            connection = self._reused(route) or await self._new(route)
+            connection = await self.connector.connection(route)
             is_fresh = connection.exchanges == 0
-            self._note_connection(connection)
             transfer.met_http10 |= connection.is_http10
             request = self._request(route)
             result.method = request.method.decode("latin-1")
@@ -353,162 +346,6 @@ class Session:
             return True
         proxy_login = self.proxy_login
         return route.sends_absolute_targets and proxy_login is not None and not proxy_login.is_settled
-
-    # ---- connections
-
-    def _reused(self, route: Route) -> Connection | None:
-        connection = self.fetcher.pool.take(route)
-        if connection is not None:
-            self.transfer.result.connection_number = connection.number
-            kind = "proxy" if route.first_proxy else "host"
-            self.observer.note(f"Found bundle for host: {hex(id(connection))} [serially]")
-            self.observer.note(
-                f"Re-using existing connection #{connection.number} with {kind} {connection.name}"
-            )
-            connection.observer = self.observer
-        return connection
-
-    async def _new(self, route: Route) -> Connection:
-        """Connect as soon as the host may have one more connection; one that comes back meanwhile will do."""
-        pool = self.fetcher.pool
-        while not pool.has_room(route):
-            if not await pool.freed.wait(self.deadline):
-                raise self._translated(TimedOutError("HTTP: all connections to the host are in use"))
-            connection = self._reused(route)
-            if connection is not None:
-                return connection
-        return await self._connect(route)
-
-    async def _connect(self, route: Route) -> Connection:
-        deadline = self._earliest(
-            self.network.now() + (self.transfer.config.connect_timeout or CONNECT_TIMEOUT), self.deadline
-        )
-        tunnel: Tunnel | None = None
-        if route.is_tunnel:
-            from pycurl_redox import tunnel as tunnels
-
-            tunnel = tunnels.Tunnel(self, route)
-        number = self.transfer.result.connection_number = self.fetcher.pool.next_number()
-        while True:
-            connection = await self._dial(route, number, deadline)
-            try:
-                is_ready = await self._prepare(connection, tunnel, deadline)
-            except BaseException as error:
-                raise self.ended(connection, error) from error
-            if is_ready:
-                return connection
-            self.observer.note("Connect me again please")
-            connection.abort()
-
-    async def _dial(self, route: Route, number: int, deadline: float) -> Connection:
-        """TCP to the server or the first proxy."""
-        config, result, times = self.transfer.config, self.transfer.result, self.times
-        head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
-        gone = self.fetcher.pool.count(route)
-        try:
-            connection = await connections.connect(
-                self.network,
-                route,
-                number,
-                self.observer,
-                times,
-                deadline,
-                self._known_addresses,
-                self._learn_addresses,
-                head_start,
-                self.fetcher.lookup(self.transfer),
-            )
-        except BaseException as error:
-            gone()
-            if isinstance(error, errors.FetchError):
-                self.observer.transfer_ended()
-                self.observer.note(f"Closing connection {number}")
-            raise
-        finally:
-            result.name_lookup = (times.resolved or self.began) - self.began
-        connection.on_end = gone
-        result.connects += 1
-        keepalive = None if config.no_keepalive else config.keepalive_time or KEEPALIVE_TIME
-        connection.endpoint.tune(
-            nagle=not config.tcp_nodelay, keepalive=keepalive, probes=config.keepalive_cnt or None
-        )
-        self.mark("connect")
-        self._note_connection(connection)
-        return connection
-
-    async def _prepare(self, connection: Connection, tunnel: Tunnel | None, deadline: float) -> bool:
-        """Pass all that lies between TCP and HTTP; False when the proxy has to be dialled again."""
-        route = connection.route
-        if route.socks is not None:
-            from pycurl_redox.tunnel import through_socks
-
-            await through_socks(self, connection, deadline)
-        if route.proxy_tls is not None:
-            await self._secure(connection, route.proxy_tls, deadline)
-        if tunnel is not None and not await tunnel.open(connection, deadline):
-            return False
-        if route.haproxy_client is not None:
-            from pycurl_redox.tunnel import send_proxy_line
-
-            await send_proxy_line(connection, route.haproxy_client, deadline)
-        if route.tls is not None:
-            await self._secure(connection, route.tls, deadline)
-        return True
-
-    async def _secure(self, connection: Connection, options: TlsOptions, deadline: float) -> None:
-        await connections.secure(
-            connection,
-            self.fetcher.tls(options),
-            self.observer,
-            self.times,
-            self.network.now,
-            deadline,
-            options.is_proxy,
-        )
-        if not options.is_proxy:
-            self.mark("app_connect")
-
-    async def look_up(
-        self, host: str, port: int, family: int, deadline: float, is_proxy: bool
-    ) -> list[IpAddress]:
-        """Find the addresses of a SOCKS proxy's destination."""
-        found = self._known_addresses(host, port)
-        if found:
-            self.observer.note(f"Hostname {host} was found in DNS cache")
-            return found
-        refused = errors.proxy_resolve_failed if is_proxy else errors.resolve_failed
-        now = self.network.now()
-        lookup, dial = self.fetcher.lookup(self.transfer), self.fetcher.routing.dial
-        names = dial.names if dial is not None else None
-        found = await connections.resolve(
-            self.network, host, family, now, deadline, Observer(), refused, lookup, names
-        )
-        self._learn_addresses(host, port, found)
-        return found
-
-    def _known_addresses(self, host: str, port: int) -> list[IpAddress] | None:
-        """What --resolve says, else what an earlier transfer of this command has found."""
-        fixed, names = self.fetcher.routing.fixed_addresses(host, port), self.fetcher.names
-        if fixed or names is None:
-            return fixed
-        return names.find(host, port, self.transfer.config.ip_version, self.network.now())
-
-    def _learn_addresses(self, host: str, port: int, addresses: list[IpAddress]) -> None:
-        if self.fetcher.names is not None:
-            self.fetcher.names.keep(
-                host, port, self.transfer.config.ip_version, addresses, self.network.now()
-            )
-
-    def _note_connection(self, connection: Connection) -> None:
-        result = self.transfer.result
-        result.remote, result.local = connection.remote, connection.local
-        result.tls = connection.tls
-        result.connection_number = connection.number
-        result.proxy_used = connection.route.first_proxy is not None
-
-    def drop(self, connection: Connection) -> None:
-        self.observer.note(f"Closing connection {connection.number}")
-        connection.abort()
 
     # ---- after a head
 
@@ -632,16 +469,20 @@ class Session:
     def mark(self, step: str) -> None:
         setattr(self.transfer.result, step, self.network.now() - self.began)
 
+    def drop(self, connection: Connection) -> None:
+        self.observer.note(f"Closing connection {connection.number}")
+        connection.abort()
+
     def ended(self, connection: Connection, error: BaseException) -> BaseException:
         """Give up a connection for an error, say so, and return the error as ours."""
-        failure = self._translated(error)
+        failure = self.translated(error)
         if isinstance(failure, errors.FetchError) and str(failure) != failure.default_text:
             self.observer.note(str(failure).partition("\n")[0])
         self.observer.transfer_ended()
         self.drop(connection)
         return failure
 
-    def _translated(self, error: BaseException) -> BaseException:
+    def translated(self, error: BaseException) -> BaseException:
         """The one place where errors of lower layers become ours."""
         if isinstance(error, TimedOutError):
             result = self.transfer.result

@@ -204,7 +204,9 @@ class _SocksTalk:
             return literal
         is_proxy = self._connection.route.proxy is not None
         try:
-            found = await self._session.look_up(self._host, self._port, family, self._deadline, is_proxy)
+            found = await self._session.connector.look_up(
+                self._host, self._port, family, self._deadline, is_proxy
+            )
         except (errors.ResolveFailedError, errors.ProxyResolveError) as error:
             raise errors.ProxyHandshakeError(str(error)) from error
         return min(self._permitted(found), key=len)

@@ -1,0 +1,199 @@
+"""The connections of one transfer: a kept one, or a new one up to where HTTP begins.
+
+The pool is asked first.  A new connection is dialled, and passes what its
+route says: a SOCKS proxy, TLS to the proxy, CONNECT, the PROXY protocol's
+line, TLS to the server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycurl_redox import connection as connections
+from pycurl_redox import errors
+from pycurl_redox.connection import Connection, Times
+from pycurl_redox.message import Observer
+from pycurl_redox.transfer import CONNECT_TIMEOUT
+from tcpip.errors import TimedOutError
+
+if TYPE_CHECKING:
+    from pycurl_redox.fetch import Session
+    from pycurl_redox.pool import Route
+    from pycurl_redox.tls_options import TlsOptions
+    from pycurl_redox.tunnel import Tunnel
+    from tcpip.wire.address import IpAddress
+
+KEEPALIVE_TIME = 60.0
+"""Seconds of silence before a probe: curl's."""
+
+
+class Connector:
+    """Finds or makes the connection for each request of a transfer, and notes in its result which it was."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._fetcher = session.fetcher
+        self._network = session.network
+        self._transfer = session.transfer
+        self._observer = session.observer
+        self._times = Times()
+
+    async def connection(self, route: Route) -> Connection:
+        """Return a connection ready for a request, kept or new; FetchError when there is none to be had.
+
+        A new one is made as soon as the host may have one more, unless one
+        comes back meanwhile.
+        """
+        pool, session = self._fetcher.pool, self._session
+        connection = self._kept(route)
+        while connection is None:
+            if pool.has_room(route):
+                connection = await self._connect(route)
+            elif await pool.freed.wait(session.deadline):
+                connection = self._kept(route)
+            else:
+                raise session.translated(TimedOutError("HTTP: all connections to the host are in use"))
+        self._note(connection)
+        return connection
+
+    def _kept(self, route: Route) -> Connection | None:
+        connection = self._fetcher.pool.take(route)
+        if connection is not None:
+            self._transfer.result.connection_number = connection.number
+            kind = "proxy" if route.first_proxy else "host"
+            self._observer.note(f"Found bundle for host: {hex(id(connection))} [serially]")
+            self._observer.note(
+                f"Re-using existing connection #{connection.number} with {kind} {connection.name}"
+            )
+            connection.observer = self._observer
+        return connection
+
+    async def _connect(self, route: Route) -> Connection:
+        session = self._session
+        deadline = self._network.now() + (self._transfer.config.connect_timeout or CONNECT_TIMEOUT)
+        if session.deadline is not None:
+            deadline = min(deadline, session.deadline)
+        tunnel: Tunnel | None = None
+        if route.is_tunnel:
+            from pycurl_redox import tunnel as tunnels
+
+            tunnel = tunnels.Tunnel(session, route)
+        number = self._transfer.result.connection_number = self._fetcher.pool.next_number()
+        while True:
+            connection = await self._dial(route, number, deadline)
+            try:
+                is_ready = await self._prepare(connection, tunnel, deadline)
+            except BaseException as error:
+                raise session.ended(connection, error) from error
+            if is_ready:
+                return connection
+            self._observer.note("Connect me again please")
+            connection.abort()
+
+    async def _dial(self, route: Route, number: int, deadline: float) -> Connection:
+        """TCP to the server or the first proxy."""
+        session, config, result = self._session, self._transfer.config, self._transfer.result
+        head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
+        gone = self._fetcher.pool.count(route)
+        try:
+            connection = await connections.connect(
+                self._network,
+                route,
+                number,
+                self._observer,
+                self._times,
+                deadline,
+                self._known_addresses,
+                self._learn_addresses,
+                head_start,
+                self._fetcher.lookup(self._transfer),
+            )
+        except BaseException as error:
+            gone()
+            if isinstance(error, errors.FetchError):
+                self._observer.transfer_ended()
+                self._observer.note(f"Closing connection {number}")
+            raise
+        finally:
+            result.name_lookup = (self._times.resolved or session.began) - session.began
+        connection.on_end = gone
+        result.connects += 1
+        keepalive = None if config.no_keepalive else config.keepalive_time or KEEPALIVE_TIME
+        connection.endpoint.tune(
+            nagle=not config.tcp_nodelay, keepalive=keepalive, probes=config.keepalive_cnt or None
+        )
+        session.mark("connect")
+        self._note(connection)
+        return connection
+
+    async def _prepare(self, connection: Connection, tunnel: Tunnel | None, deadline: float) -> bool:
+        """Pass all that lies between TCP and HTTP; False when the proxy has to be dialled again."""
+        route = connection.route
+        if route.socks is not None:
+            from pycurl_redox.tunnel import through_socks
+
+            await through_socks(self._session, connection, deadline)
+        if route.proxy_tls is not None:
+            await self._secure(connection, route.proxy_tls, deadline)
+        if tunnel is not None and not await tunnel.open(connection, deadline):
+            return False
+        if route.haproxy_client is not None:
+            from pycurl_redox.tunnel import send_proxy_line
+
+            await send_proxy_line(connection, route.haproxy_client, deadline)
+        if route.tls is not None:
+            await self._secure(connection, route.tls, deadline)
+        return True
+
+    async def _secure(self, connection: Connection, options: TlsOptions, deadline: float) -> None:
+        await connections.secure(
+            connection,
+            self._fetcher.tls(options),
+            self._observer,
+            self._times,
+            self._network.now,
+            deadline,
+            options.is_proxy,
+        )
+        if not options.is_proxy:
+            self._session.mark("app_connect")
+
+    def _note(self, connection: Connection) -> None:
+        result = self._transfer.result
+        result.remote, result.local = connection.remote, connection.local
+        result.tls = connection.tls
+        result.connection_number = connection.number
+        result.proxy_used = connection.route.first_proxy is not None
+
+    # ---- names
+
+    async def look_up(
+        self, host: str, port: int, family: int, deadline: float, is_proxy: bool
+    ) -> list[IpAddress]:
+        """Find the addresses of a SOCKS proxy's destination."""
+        found = self._known_addresses(host, port)
+        if found:
+            self._observer.note(f"Hostname {host} was found in DNS cache")
+            return found
+        refused = errors.proxy_resolve_failed if is_proxy else errors.resolve_failed
+        now = self._network.now()
+        lookup, dial = self._fetcher.lookup(self._transfer), self._fetcher.routing.dial
+        names = dial.names if dial is not None else None
+        found = await connections.resolve(
+            self._network, host, family, now, deadline, Observer(), refused, lookup, names
+        )
+        self._learn_addresses(host, port, found)
+        return found
+
+    def _known_addresses(self, host: str, port: int) -> list[IpAddress] | None:
+        """What --resolve says, else what an earlier transfer of this command has found."""
+        fixed, names = self._fetcher.routing.fixed_addresses(host, port), self._fetcher.names
+        if fixed or names is None:
+            return fixed
+        return names.find(host, port, self._transfer.config.ip_version, self._network.now())
+
+    def _learn_addresses(self, host: str, port: int, addresses: list[IpAddress]) -> None:
+        if self._fetcher.names is not None:
+            self._fetcher.names.keep(
+                host, port, self._transfer.config.ip_version, addresses, self._network.now()
+            )
