@@ -101,11 +101,12 @@ class ClientCertificate(NamedTuple):
 
 
 class SessionTicket(NamedTuple):
-    """A session that may be resumed (RFC 8446 §4.6.1).
+    """A session that may be resumed (RFC 8446 §4.6.1; of TLS 1.2: RFC 5077, or by its id, RFC 5246 §7.3).
 
     Good for the server name, and under the verification, it was made with.
     Whoever keeps it notes when it came and gives its age back in a
-    `ResumptionOffer`.
+    `ResumptionOffer`.  One of TLS 1.3 is for one connection, lest they be
+    linked (RFC 8446 §C.4); one of TLS 1.2 serves until its lifetime is over.
     """
 
     server_name: str
@@ -122,6 +123,11 @@ class SessionTicket(NamedTuple):
     was_verified: bool
     signature_scheme: int | None = None
     """With which the server proved itself when the session was made."""
+    version: int = TLS13
+    session_id: bytes = b""
+    """TLS 1.2: under which the server knows a session for which it sent no ticket."""
+    group: int = 0
+    """TLS 1.2: with which the keys were agreed; in TLS 1.3 each connection agrees anew."""
 
     def __repr__(self) -> str:
         return f"SessionTicket({self.server_name!r}, {len(self.identity)} octets, lifetime={self.lifetime})"
@@ -219,7 +225,7 @@ class TlsConfig(NamedTuple):
     check_staple: Callable[[Certificate, bytes | None], None] | None = None
     #: With one, the server may also ask for it after the handshake (RFC 8446 §4.2.6).
     client_certificate: ClientCertificate | None = None
-    #: A session to resume; its chain is verified again unless told otherwise: it may have expired.
+    #: A session to resume; its chain is verified again unless told otherwise: it may have run out.
     #: A session that was not verified when it was made always is.
     resumption: ResumptionOffer | None = None
     verify_resumed: bool = True

@@ -250,7 +250,7 @@ class ExpectEncryptedExtensions(NamedTuple):
         alpn = self._alpn(extensions.get(ext.APPLICATION_LAYER_PROTOCOL_NEGOTIATION))
         self.session.transcript.add(message.encoded)
         if self.ticket is not None:
-            return ExpectFinished(self.session, alpn, self._psk_accepted(self.ticket), None)
+            return ExpectFinished(self.session, alpn, psk_accepted(self.session.offer, self.ticket), None)
         return ExpectCertificateOrRequest(self.session, alpn)
 
     def _alpn(self, body: bytes | None) -> bytes | None:
@@ -260,17 +260,6 @@ class ExpectEncryptedExtensions(NamedTuple):
         if protocol not in self.session.offer.config.alpn:
             raise illegal(f"EncryptedExtensions: ALPN protocol not offered: {protocol!r}")
         return protocol
-
-    def _psk_accepted(self, ticket: SessionTicket) -> PskAccepted:
-        config = self.session.offer.config
-        path = None
-        if config.verify is not None and (config.verify_resumed or not ticket.was_verified):
-            from .certificates import Certificate
-
-            chain = [Certificate.parse(der) for der in ticket.peer_chain]
-            path = config.verify(chain, self.session.offer.server_name)
-        peer = CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list)
-        return PskAccepted(peer, path, ticket.signature_scheme)
 
 
 class ExpectCertificateOrRequest(NamedTuple):
@@ -424,6 +413,18 @@ class ExpectFinished(NamedTuple):
             ocsp_response=proof.peer.ocsp_response,
             sct_list=proof.peer.sct_list,
         )
+
+
+def psk_accepted(offer: Offer, ticket: SessionTicket) -> PskAccepted:
+    """Judge the chain of a session that the server has agreed to resume, as the config wants it."""
+    config, path = offer.config, None
+    if config.verify is not None and (config.verify_resumed or not ticket.was_verified):
+        from .certificates import Certificate
+
+        chain = [Certificate.parse(der) for der in ticket.peer_chain]
+        path = config.verify(chain, offer.server_name)
+    peer = CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list)
+    return PskAccepted(peer, path, ticket.signature_scheme, path is not None or ticket.was_verified)
 
 
 def illegal(what: str) -> PeerMisbehavedError:

@@ -1,10 +1,10 @@
 """The client's side of the TLS 1.2 handshake (RFC 5246 §7.3), for servers that have nothing newer.
 
     ExpectServerHello (handshake.py)
-    └── ExpectCertificate12
-        └── ExpectServerKeyExchange12 ⟲ CertificateStatus
-            └── ExpectServerHelloDone12 ⟲ CertificateRequest
-                └── ExpectChangeCipherSpec12 ⟲ NewSessionTicket
+    ├── ExpectCertificate12
+    │   └── ExpectServerKeyExchange12 ⟲ CertificateStatus
+    │       └── ExpectServerHelloDone12 ⟲ CertificateRequest
+    └───────────└── ExpectChangeCipherSpec12 ⟲ NewSessionTicket     at once where a session is resumed
                     └── ExpectFinished12
                         └── ExpectTraffic12
 
@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import crypto, messages, messages12, prf
 from . import extensions as ext
 from .alerts import Alert
-from .config import TLS12
+from .config import TLS12, SessionTicket
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
-from .events import HandshakeCompleted
-from .handshake import DIGITAL_SIGNATURE, illegal
+from .events import HandshakeCompleted, TicketReceived
+from .handshake import DIGITAL_SIGNATURE, illegal, psk_accepted
 from .key_schedule import Transcript
 from .messages import CertificateMessage, HandshakeMessage, ServerHello, unexpected
 from .messages12 import CertificateRequest12, ServerKeyExchange
-from .proofs import FinishedVerified, SignatureVerified
+from .proofs import FinishedVerified, PskAccepted, SignatureVerified
 from .record12 import Protection12
-from .traffic import ExpectTraffic12
+from .traffic import MAX_TICKET_LIFETIME, ExpectTraffic12
 
 if TYPE_CHECKING:
     from .certificates import Certificate
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from .handshake import State
     from .offer import Offer
     from .output import Output
+
+#: RFC 5246 §F.1.4 advises a day for session ids; a ticket without a lifetime is taken the same.
+_LIFETIME = 24 * 3600
 
 
 class Session12(NamedTuple):
@@ -51,6 +54,9 @@ class Session12(NamedTuple):
     transcript: Transcript
     signed: bytearray | None
     """All messages as they stood, where a client certificate may have to sign them."""
+    session_id: bytes
+    """By which the server knows this session, if it sends no ticket."""
+    expects_ticket: bool
 
     def add(self, encoded: bytes) -> None:
         self.transcript.add(encoded)
@@ -63,9 +69,10 @@ class Session12(NamedTuple):
 
 
 class Keys12(NamedTuple):
-    """The master secret, and what protects the server's records from its ChangeCipherSpec on."""
+    """The master secret, and what protects the records of each side from its ChangeCipherSpec on."""
 
     master: bytes
+    client: Protection12
     server: Protection12
 
     def __repr__(self) -> str:
@@ -77,12 +84,14 @@ def accept(offer: Offer, hello: ServerHello, message: HandshakeMessage, output: 
     suite = crypto.CIPHER_SUITES_12.get(hello.cipher_suite)
     if suite is None or hello.cipher_suite not in offer.config.cipher_suites_12:
         raise illegal(f"ServerHello: cipher suite not offered: 0x{hello.cipher_suite:04x}")
-    if hello.session_id and hello.session_id == offer.session_id:
+    resumed = offer.session_12 if hello.session_id and hello.session_id == offer.session_id else None
+    if resumed is None and hello.session_id and hello.session_id == offer.session_id:
         raise illegal("ServerHello: resumes a session that was not offered")
     hello.expect_only({kind for kind in ext.IN_SERVER_HELLO_12 if kind in offer.offered})
     alpn = _check_extensions(offer, hello)
     output.version = TLS12
-    signed = None if offer.config.client_certificate is None else bytearray(offer.encoded)
+    may_sign = offer.config.client_certificate is not None and resumed is None
+    signed = bytearray(offer.encoded) if may_sign else None
     sct_list = hello.extensions.get(ext.SIGNED_CERTIFICATE_TIMESTAMP)
     session = Session12(
         offer,
@@ -93,9 +102,20 @@ def accept(offer: Offer, hello: ServerHello, message: HandshakeMessage, output: 
         None if sct_list is None else ext.parse_sct_list(sct_list),
         Transcript(suite.hash_name, offer.encoded),
         signed,
+        hello.session_id,
+        ext.SESSION_TICKET in hello.extensions,
     )
     session.add(message.encoded)
-    return ExpectCertificate12(session)
+    return ExpectCertificate12(session) if resumed is None else _resume(session, resumed)
+
+
+def _resume(session: Session12, ticket: SessionTicket) -> State:
+    """RFC 5246 §7.3, figure 2: the server is the first to be done."""
+    if session.suite.code != ticket.cipher_suite:
+        raise illegal(f"ServerHello: cipher suite is not the session's: 0x{session.suite.code:04x}")
+    proof = psk_accepted(session.offer, ticket)
+    keys = _keys(session, ticket.resumption_secret)
+    return ExpectChangeCipherSpec12(session, proof, ticket.group, keys)
 
 
 def _check_extensions(offer: Offer, hello: ServerHello) -> bytes | None:
@@ -232,13 +252,8 @@ class ExpectServerHelloDone12(NamedTuple):
             assert session.signed is not None
             signature = mine.signer.sign(scheme, bytes(session.signed))
             self._send(messages12.build_certificate_verify(scheme, signature), output)
-        client, server = _protections(session, master)
-        output.send_change_cipher_spec_12()
-        output.writer.protection = client
-        self._send(
-            messages.build_finished(prf.verify_data(hash_name, master, "client", transcript.digest())), output
-        )
-        keys = Keys12(master, server)
+        keys = _keys(session, master)
+        _send_finished(session, keys, output)
         return ExpectChangeCipherSpec12(
             session, self.proof, self.group, keys, self.request, scheme is not None
         )
@@ -252,79 +267,119 @@ class ExpectChangeCipherSpec12(NamedTuple):
     """RFC 5246 §7.1: the server's records are protected from here on; before it there may be a ticket."""
 
     session: Session12
-    proof: SignatureVerified
+    proof: SignatureVerified | PskAccepted
     group: int
     keys: Keys12
-    request: CertificateRequest12 | None
-    sent_certificate: bool
-    has_ticket: bool = False
+    request: CertificateRequest12 | None = None
+    sent_certificate: bool = False
+    ticket: tuple[int, bytes] | None = None
+    """As it came: lifetime in seconds and octets."""
+
+    @property
+    def awaits_ticket(self) -> bool:
+        """It was announced, and comes first (RFC 5077 §3.3)."""
+        return self.session.expects_ticket and self.ticket is None
 
     def handle(self, message: HandshakeMessage, output: Output) -> State:
-        offered = ext.SESSION_TICKET in self.session.offer.offered
-        if message.kind != messages.NEW_SESSION_TICKET or self.has_ticket or not offered:
-            raise unexpected(message.kind, "ChangeCipherSpec")
-        messages12.parse_session_ticket(message)
+        if message.kind != messages.NEW_SESSION_TICKET or not self.awaits_ticket:
+            raise unexpected(message.kind, "NewSessionTicket" if self.awaits_ticket else "ChangeCipherSpec")
+        ticket = messages12.parse_session_ticket(message)
         self.session.add(message.encoded)
-        return self._replace(has_ticket=True)
+        return self._replace(ticket=ticket)
 
 
 def change_cipher_spec(state: State, fragment: memoryview, output: Output) -> State:
     """Take a ChangeCipherSpec, which no state but one waits for (RFC 5246 §7.1)."""
-    if not isinstance(state, ExpectChangeCipherSpec12) or bytes(fragment) != b"\x01":
+    if not isinstance(state, ExpectChangeCipherSpec12) or state.awaits_ticket or bytes(fragment) != b"\x01":
         raise PeerMisbehavedError(
             "record: content type not allowed here: change_cipher_spec", Alert.UNEXPECTED_MESSAGE
         )
     output.reader.protection = state.keys.server
-    return ExpectFinished12(
-        state.session, state.proof, state.group, state.keys.master, state.request, state.sent_certificate
-    )
+    return ExpectFinished12(state)
 
 
 class ExpectFinished12(NamedTuple):
-    """RFC 5246 §7.4.9."""
+    """RFC 5246 §7.4.9; `done` is all that went before."""
 
-    session: Session12
-    proof: SignatureVerified
-    group: int
-    master: bytes
-    request: CertificateRequest12 | None
-    sent_certificate: bool
-
-    def __repr__(self) -> str:
-        return "ExpectFinished12(...)"
+    done: ExpectChangeCipherSpec12
 
     def handle(self, message: HandshakeMessage, output: Output) -> State:
         if message.kind != messages.FINISHED:
             raise unexpected(message.kind, "Finished")
-        session, suite = self.session, self.session.suite
+        done, session = self.done, self.done.session
+        master, hash_name = done.keys.master, session.suite.hash_name
         mac = messages12.parse_finished(message, prf.VERIFY_DATA_SIZE)
-        wanted = prf.verify_data(suite.hash_name, self.master, "server", session.transcript.digest())
+        wanted = prf.verify_data(hash_name, master, "server", session.transcript.digest())
         if not crypto.is_same(mac, wanted):
             raise PeerMisbehavedError("Finished: verify_data is wrong", Alert.DECRYPT_ERROR)
+        if isinstance(done.proof, PskAccepted):
+            session.add(message.encoded)
+            output.log_secret("CLIENT_RANDOM", master)
+            _send_finished(session, done.keys, output)
         output.events.append(self._completed())
-        return ExpectTraffic12(FinishedVerified(self.proof), suite, self.master, session.randoms)
+        if (ticket := self._ticket()) is not None:
+            output.events.append(TicketReceived(ticket))
+        return ExpectTraffic12(FinishedVerified(done.proof), session.suite, master, session.randoms)
 
     def _completed(self) -> HandshakeCompleted:
-        proof = self.proof
+        done, proof = self.done, self.done.proof
         return HandshakeCompleted(
-            cipher_suite=self.session.suite.code,
-            group=self.group,
-            alpn=self.session.alpn,
+            cipher_suite=done.session.suite.code,
+            group=done.group,
+            alpn=done.session.alpn,
             signature_scheme=proof.scheme,
             peer_chain=proof.peer.chain,
-            peer_certificate=proof.certificate,
+            peer_certificate=None if isinstance(proof, PskAccepted) else proof.certificate,
             verified_path=proof.path,
-            is_resumed=False,
+            is_resumed=isinstance(proof, PskAccepted),
             was_retried=False,
-            sent_client_certificate=self.sent_certificate,
-            certificate_request=self.request,
+            sent_client_certificate=done.sent_certificate,
+            certificate_request=done.request,
             ocsp_response=proof.peer.ocsp_response,
             sct_list=proof.peer.sct_list,
             version=TLS12,
         )
 
+    def _ticket(self) -> SessionTicket | None:
+        """The session as it may be resumed: by the ticket, else by its id unless that is known already."""
+        done, session, proof = self.done, self.done.session, self.done.proof
+        lifetime, identity = done.ticket or (0, b"")
+        session_id = b"" if identity or isinstance(proof, PskAccepted) else session.session_id
+        if not identity and not session_id:
+            return None
+        return SessionTicket(
+            server_name=session.offer.server_name,
+            identity=identity,
+            resumption_secret=done.keys.master,
+            cipher_suite=session.suite.code,
+            lifetime=min(lifetime or _LIFETIME, MAX_TICKET_LIFETIME),
+            age_add=0,
+            max_early_data_size=0,
+            alpn=session.alpn,
+            peer_chain=proof.peer.chain,
+            ocsp_response=proof.peer.ocsp_response,
+            sct_list=proof.peer.sct_list,
+            was_verified=proof.was_verified,
+            signature_scheme=proof.scheme,
+            version=TLS12,
+            session_id=session_id,
+            group=done.group,
+        )
 
-def _protections(session: Session12, master: bytes) -> tuple[Protection12, Protection12]:
+
+def _send_finished(session: Session12, keys: Keys12, output: Output) -> None:
+    """ChangeCipherSpec and Finished of our side (RFC 5246 §7.1, §7.4.9)."""
+    output.send_change_cipher_spec_12()
+    output.writer.protection = keys.client
+    digest = session.transcript.digest()
+    finished = messages.build_finished(
+        prf.verify_data(session.suite.hash_name, keys.master, "client", digest)
+    )
+    output.send_message(finished)
+    session.add(finished)
+
+
+def _keys(session: Session12, master: bytes) -> Keys12:
     """Cut the key block (RFC 5246 §6.3): ours, the server's."""
     suite = session.suite
     key_size, iv_size = suite.key_size, 12 if suite.code in crypto.CHACHA_SUITES_12 else 4
@@ -332,7 +387,8 @@ def _protections(session: Session12, master: bytes) -> tuple[Protection12, Prote
         suite.hash_name, master, session.offer.random, session.server_random, 2 * (key_size + iv_size)
     )
     ivs = block[2 * key_size :]
-    return (
+    return Keys12(
+        master,
         Protection12(suite, block[:key_size], ivs[:iv_size]),
         Protection12(suite, block[key_size : 2 * key_size], ivs[iv_size:]),
     )

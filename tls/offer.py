@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import crypto
 from . import extensions as ext
-from .config import GROUP_NAMES, TLS12, TLS13, ResumptionOffer, TlsConfig
+from .config import GROUP_NAMES, TLS12, TLS13, ResumptionOffer, SessionTicket, TlsConfig
 from .errors import UsageError
 from .key_schedule import EarlySecret, Transcript, finished_verify_data
 from .messages import build_client_hello
@@ -38,6 +38,7 @@ class Offer:
         "psk",
         "random",
         "server_name",
+        "session_12",
         "session_id",
     )
 
@@ -51,6 +52,7 @@ class Offer:
         extensions: list[tuple[int, bytes]],
         encoded: bytes,
         psk: EarlySecret | None = None,
+        session_12: SessionTicket | None = None,
     ) -> None:
         self.config = config
         self.server_name = server_name
@@ -60,6 +62,7 @@ class Offer:
         self.extensions = extensions
         self.encoded = encoded
         self.psk = psk
+        self.session_12 = session_12
         self.is_used = False
 
     @property
@@ -98,6 +101,7 @@ class Offer:
         if cookie is not None:
             extensions.append((ext.COOKIE, len(cookie).to_bytes(2, "big") + cookie))
         offer = Offer(self.config, self.server_name, self.random, self.session_id, exchanges, extensions, b"")
+        offer.session_12 = self.session_12
         # A session under another hash cannot be resumed any more (RFC 8446 §4.1.4).
         resumable = self.psk is not None and self.psk.hash_name == hash_name
         offer._finish(transcript if resumable else None, resumable)
@@ -132,9 +136,15 @@ class Offer:
 def make_offer(config: TlsConfig, server_name: str) -> Offer:
     """Make key pairs and the first ClientHello; raises `UsageError` for a config that cannot work."""
     _check(config)
-    random = config.random_bytes(32)
-    session_id = config.random_bytes(32) if config.compatibility_mode and TLS13 in config.versions else b""
     is_13 = TLS13 in config.versions
+    session_12 = _session_12(config, server_name)
+    random = config.random_bytes(32)
+    if session_12 is not None and session_12.session_id:
+        session_id = session_12.session_id
+    elif session_12 is not None or (is_13 and config.compatibility_mode):
+        session_id = config.random_bytes(32)  # with a ticket its echo says that it was taken (RFC 5077 §3.4)
+    else:
+        session_id = b""
     exchanges = crypto.new_key_exchanges(config.key_shares if is_13 else ())
     extensions: list[tuple[int, bytes]] = []
     if config.send_server_name and (name := sni_name(server_name)):
@@ -154,6 +164,7 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
             (ext.EXTENDED_MASTER_SECRET, b""),
             (ext.RENEGOTIATION_INFO, b"\0"),
             (ext.EC_POINT_FORMATS, ext.ec_point_formats()),
+            (ext.SESSION_TICKET, b"" if session_12 is None else session_12.identity),
         ]
     if config.alpn:
         extensions.append((ext.APPLICATION_LAYER_PROTOCOL_NEGOTIATION, ext.alpn(config.alpn)))
@@ -164,6 +175,7 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
     if config.client_certificate is not None:
         extensions.append((ext.POST_HANDSHAKE_AUTH, b""))
     offer = Offer(config, server_name, random, session_id, exchanges, extensions, b"")
+    offer.session_12 = session_12
     offer._finish(None, config.resumption is not None and _may_resume(config.resumption, config, server_name))
     return offer
 
@@ -180,6 +192,8 @@ def sni_name(server_name: str) -> str | None:
 def _may_resume(resumption: ResumptionOffer, config: TlsConfig, server_name: str) -> bool:
     """Only under the same name (RFC 8446 §4.6.1), its hash offered, not past its lifetime (§4.2.11.1)."""
     ticket = resumption.ticket
+    if ticket.version != TLS13 or TLS13 not in config.versions:
+        return False
     hashes = {crypto.CIPHER_SUITES[suite].hash_name for suite in config.cipher_suites}
     suite = crypto.CIPHER_SUITES.get(ticket.cipher_suite)
     return (
@@ -188,6 +202,20 @@ def _may_resume(resumption: ResumptionOffer, config: TlsConfig, server_name: str
         and suite.hash_name in hashes
         and 0 <= resumption.age <= ticket.lifetime * 1000
     )
+
+
+def _session_12(config: TlsConfig, server_name: str) -> SessionTicket | None:
+    """The session of TLS 1.2 that may be resumed: the same name, its suite still offered, within its life."""
+    if config.resumption is None or TLS12 not in config.versions:
+        return None
+    ticket, age = config.resumption
+    is_fit = (
+        ticket.version == TLS12
+        and ticket.server_name == server_name
+        and ticket.cipher_suite in config.cipher_suites_12
+        and 0 <= age <= ticket.lifetime * 1000
+    )
+    return ticket if is_fit else None
 
 
 def _shares(exchanges: tuple[KeyExchange, ...]) -> bytes:

@@ -18,6 +18,10 @@ class SignatureVerified(NamedTuple):
     path: VerifiedPath | None
     scheme: int
 
+    @property
+    def was_verified(self) -> bool:
+        return self.path is not None
+
 
 class PskAccepted(NamedTuple):
     """The server knows the secret of a session in which it proved its identity; Finished will show it."""
@@ -25,6 +29,8 @@ class PskAccepted(NamedTuple):
     peer: CertificateMessage
     path: VerifiedPath | None
     scheme: int | None
+    was_verified: bool
+    """Now, or when the session was made."""
 
 
 class FinishedVerified(NamedTuple):

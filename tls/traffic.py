@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .output import Output
     from .proofs import FinishedVerified
 
-_MAX_TICKET_LIFETIME = 7 * 24 * 3600  # RFC 8446 §4.6.1
+MAX_TICKET_LIFETIME = 7 * 24 * 3600  # RFC 8446 §4.6.1
 MAX_LABEL = 249  # RFC 8446 §7.1: 255 octets with "tls13 " before it
 
 
@@ -82,14 +82,14 @@ class ExpectTraffic(NamedTuple):
                         suite.hash_name, self.resumption_master_secret, ticket.nonce
                     ),
                     cipher_suite=suite.code,
-                    lifetime=min(ticket.lifetime, _MAX_TICKET_LIFETIME),
+                    lifetime=min(ticket.lifetime, MAX_TICKET_LIFETIME),
                     age_add=ticket.age_add,
                     max_early_data_size=ticket.max_early_data_size,
                     alpn=self.alpn,
                     peer_chain=proof.peer.chain,
                     ocsp_response=proof.peer.ocsp_response,
                     sct_list=proof.peer.sct_list,
-                    was_verified=proof.path is not None,
+                    was_verified=proof.was_verified,
                     signature_scheme=proof.scheme,
                 )
             )

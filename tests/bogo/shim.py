@@ -24,7 +24,7 @@ from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted,
 
 UNIMPLEMENTED = 89
 INVERTED = bytes(octet ^ 0xFF for octet in range(256))
-TLS13 = 772
+TLS12, TLS13 = 771, 772
 
 # How the client works anyhow, or how this shim does.
 TRUE_ANYHOW = {
@@ -35,13 +35,14 @@ TRUE_ANYHOW = {
     "-no-ssl3",
     "-no-tls1",
     "-no-tls11",
-    "-no-tls12",
     "-ipv6",
     "-enforce-rsa-key-usage",
     "-expect-extended-master-secret",
     "-expect-no-offer-early-data",
 }
 SWITCHES = {
+    "-no-tls12",
+    "-no-tls13",
     "-verify-peer",
     "-verify-fail",
     "-use-custom-verify-callback",
@@ -144,8 +145,8 @@ def parse(arguments: list[str]) -> tuple[Flags, Flags]:
 
 
 def check_values(flags: Flags) -> None:
-    if flags.number("-max-version", TLS13) < TLS13 or flags.number("-min-version", TLS13) > TLS13:
-        raise Unimplemented("another version than TLS 1.3")
+    if flags.number("-max-version", TLS13) < TLS12:
+        raise Unimplemented("nothing newer than TLS 1.1")
     if any(group not in tls_config.GROUP_NAMES for group in flags.lists.get("-curves", [])):
         raise Unimplemented("a group that is not there")
     if flags.number("-expect-curve-id", tls_config.X25519) not in tls_config.GROUP_NAMES:
@@ -168,7 +169,7 @@ class Connection:
         flags = self.flags
         config = TlsConfig(
             verify=self.verify,
-            versions=(TLS13,),
+            versions=self.versions(),
             verify_resumed="-reverify-on-resume" in flags,
             request_ocsp="-enable-ocsp-stapling" in flags,
             request_sct="-enable-signed-cert-timestamps" in flags,
@@ -189,6 +190,12 @@ class Connection:
         if self.offered_ticket is not None:
             config = config._replace(resumption=ResumptionOffer(self.offered_ticket, age))
         return config
+
+    def versions(self) -> tuple[int, ...]:
+        flags = self.flags
+        low, high = flags.number("-min-version", TLS12), flags.number("-max-version", TLS13)
+        asked = {TLS13: "-no-tls13" not in flags, TLS12: "-no-tls12" not in flags}
+        return tuple(version for version, is_on in asked.items() if is_on and low <= version <= high)
 
     def verify(self, chain, server_name):
         """Do as the flags say; names and dates of the runner's certificates do not count."""
@@ -321,7 +328,7 @@ class Connection:
             self.check_verify_result(completed)
         self.expect("-expect-peer-signature-algorithm", completed.signature_scheme)
         self.expect("-expect-curve-id", completed.group)
-        self.expect("-expect-version", TLS13)
+        self.expect("-expect-version", completed.version)
         self.expect("-expect-cipher", completed.cipher_suite)
         self.expect("-expect-cipher-aes", completed.cipher_suite)
         if "-expect-alpn" in flags:

@@ -63,6 +63,7 @@ class ScriptedTls12Server:
 
     def read_client_hello(self) -> None:
         ((_, hello),) = self.records()
+        self.client_hello = hello
         self.client_random = hello[6:38]
         self.session_id = hello[39 : 39 + hello[38]]
 
@@ -70,7 +71,11 @@ class ScriptedTls12Server:
         """Make the keys of the client's share, with the extended master secret."""
         premaster = self.exchange.exchange(x25519.X25519PublicKey.from_public_bytes(share))
         session_hash = hashlib.sha256(self.transcript).digest()
-        self.master = prf.extended_master_secret("sha256", premaster, session_hash)
+        self.use(prf.extended_master_secret("sha256", premaster, session_hash))
+
+    def use(self, master: bytes) -> None:
+        """Make the keys of a master secret, this connection's or that of a session resumed."""
+        self.master = master
         block = prf.key_block("sha256", self.master, self.client_random, self.random, 40)
         self.pending = {"client": (block[:16], block[32:36]), "server": (block[16:32], block[36:40])}
 
@@ -129,6 +134,9 @@ class ScriptedTls12Server:
     def flight(self) -> list[bytes]:
         """ServerHello to ServerHelloDone."""
         return [self.server_hello(), self.certificate(), self.server_key_exchange(), message(14, b"")]
+
+    def ticket(self, octets: bytes, lifetime: int = 600) -> bytes:
+        return message(4, u(4, lifetime) + vec(2, octets))
 
     def finished(self) -> bytes:
         return message(

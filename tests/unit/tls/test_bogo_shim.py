@@ -24,7 +24,7 @@ def run(*flags: str) -> subprocess.CompletedProcess[str]:
         ["-dtls"],
         ["-quic"],
         ["-a-flag-to-come"],
-        ["-max-version", "771"],
+        ["-max-version", "770"],
         ["-curves", "21"],
         ["-expect-something-new", "1"],
     ],

@@ -11,7 +11,7 @@ from tls.alerts import Alert
 from tls.client import TlsClient
 from tls.config import TLS12, TLS13
 from tls.errors import PeerIncompatibleError, TlsError, UsageError
-from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, MessageTraced
+from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, MessageTraced, TicketReceived
 
 
 def fresh(**fields: object) -> ScriptedTls12Server:
@@ -142,8 +142,9 @@ def test_a_new_session_id_is_the_servers_business() -> None:
     flight = [server.server_hello(session_id=bytes(32)), *server.flight()[1:]]
     server.deliver(server.say(*flight))
     server.records()
-    (done,) = server.deliver(server.change_cipher_spec() + server.say(server.finished()))
+    done, ticket = server.deliver(server.change_cipher_spec() + server.say(server.finished()))
     assert isinstance(done, HandshakeCompleted)
+    assert isinstance(ticket, TicketReceived) and ticket.ticket.session_id == bytes(32)
 
 
 KEY_EXCHANGES = {
