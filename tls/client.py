@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from .alerts import Alert
 from .config import TLS12, TlsConfig
+from .crypto import CIPHER_SUITES
 from .errors import AlertReceivedError, PeerMisbehavedError, TlsError, TruncatedError, UsageError
 from .events import ApplicationData, CloseNotifyReceived, Event
 from .handshake import ExpectServerHello, State
@@ -46,6 +47,8 @@ class TlsClient:
         self._warnings = 0
         # RFC 8446 §5.1: 0x0301 on the first record, for servers that are picky about it.
         self._output.send_message(offer.encoded, 0x0301)
+        if offer.early is not None:
+            self._output.begin_early_data(CIPHER_SUITES[offer.early.ticket.cipher_suite], offer.early)
 
     @property
     def is_handshake_complete(self) -> bool:
@@ -60,6 +63,24 @@ class TlsClient:
             and not self._is_closed_by_peer
             and not any(type(event) is ApplicationData for event in self._output.events)
         )
+
+    @property
+    def early_data_room(self) -> int:
+        """How many octets `send_early_data` takes now; 0 where none may be sent, or not any more."""
+        return self._output.early_data_room if self._error is None and not self._has_closed else 0
+
+    def send_early_data(self, data: Buffer) -> None:
+        """Protect octets that go out before the server has said a word (RFC 8446 §2.3).
+
+        What becomes of them `HandshakeCompleted.early_data` says: if it is not
+        "accepted", the caller sends them again with `send_data`.  They are not
+        safe from being sent twice by others, and not forward secret.
+        """
+        data = memoryview(data).cast("B")
+        if len(data) > self.early_data_room:
+            raise UsageError(f"early data: {len(data)} octets, there is room for {self.early_data_room}")
+        if len(data):
+            self._output.send_early_data(data)
 
     def receive_data(self, data: Buffer) -> None:
         """Take octets of the stream, b"" at its end; never raises for what is in them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from os import urandom as os_urandom
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from .certificates import Certificate
@@ -144,6 +144,21 @@ class ResumptionOffer(NamedTuple):
     age: int
 
 
+#: What became of data sent before the server's hello, or why none was (RFC 8446 §4.2.10).
+EarlyDataOutcome = Literal[
+    "accepted",
+    "disabled",  # not asked for by the config
+    "protocol_version",  # a connection of TLS 1.2
+    "no_session_offered",
+    "unsupported_for_session",  # its ticket allows none, or its cipher suite is no longer offered
+    "session_refused",  # its chain does not stand up to verification any more
+    "alpn_mismatch",  # its protocol is no longer offered
+    "hello_retry_request",
+    "session_not_resumed",
+    "peer_declined",
+]
+
+
 class TlsLimits(NamedTuple):
     """How much of a server's octets is kept before it has proven anything.
 
@@ -229,6 +244,9 @@ class TlsConfig(NamedTuple):
     #: A session that was not verified when it was made always is.
     resumption: ResumptionOffer | None = None
     verify_resumed: bool = True
+    #: Where the session to resume allows it, `TlsClient.send_early_data` may send before the server has
+    #: said a word.  Whoever recorded it can send it again: for requests only that may well come twice.
+    early_data: bool = False
     #: Called with each line of an SSLKEYLOGFILE; who has these lines reads the connection.
     key_log: Callable[[str], None] | None = None
     #: Give a `MessageTraced` for each message in and out.

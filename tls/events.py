@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .config import TLS13, SessionTicket
+from .config import TLS13, EarlyDataOutcome, SessionTicket
 
 if TYPE_CHECKING:
     from .certificates import Certificate
@@ -36,6 +36,8 @@ class HandshakeCompleted(NamedTuple):
     ocsp_response: bytes | None
     sct_list: bytes | None
     version: int = TLS13
+    early_data: EarlyDataOutcome = "disabled"
+    """Unless "accepted", nothing that was sent early has reached the server's application."""
 
 
 class ApplicationData(NamedTuple):

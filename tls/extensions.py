@@ -231,6 +231,11 @@ def parse_sct_list(body: bytes) -> bytes:
     return body
 
 
+def parse_empty(body: bytes, name: str) -> None:
+    """An extension that says all by being there."""
+    Reader(body, name).expect_end()
+
+
 def parse_early_data(body: bytes) -> int:
     """max_early_data_size of a ticket (RFC 8446 §4.2.10)."""
     with Reader(body, "NewSessionTicket early_data") as reader:

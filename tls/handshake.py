@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from . import crypto, messages
 from . import extensions as ext
 from .alerts import Alert
-from .config import TLS12, TLS13, SessionTicket
+from .config import TLS12, TLS13, EarlyDataOutcome, SessionTicket
 from .crypto import CipherSuite
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
 from .events import HandshakeCompleted
@@ -35,8 +35,8 @@ from .messages import (
     ServerHello,
     unexpected,
 )
-from .offer import Offer
-from .proofs import FinishedVerified, PskAccepted, SignatureVerified
+from .offer import EarlyData, Offer
+from .proofs import FinishedVerified, PskAccepted, SignatureVerified, proof_of_session
 from .traffic import ExpectTraffic
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Session(NamedTuple):
     secret: HandshakeSecret
     client_secret: bytes
     server_secret: bytes
+    early_data: EarlyDataOutcome
 
     def __repr__(self) -> str:
         return "Session(...)"  # the secrets stay out of logs and tracebacks
@@ -97,6 +98,10 @@ class ExpectServerHello(NamedTuple):
         if self._is_12(hello):
             from . import handshake12
 
+            if self.offer.early is not None:  # RFC 8446 §D.3: its key is one that TLS 1.2 does not have
+                raise PeerIncompatibleError(
+                    "ServerHello: version TLS 1.2, but data of TLS 1.3 was sent early", Alert.PROTOCOL_VERSION
+                )
             return handshake12.accept(self.offer, hello, message, output)
         self._check_version(hello)
         if hello.session_id != self.offer.session_id:
@@ -168,6 +173,8 @@ class ExpectServerHello(NamedTuple):
             group, None if cookie is None else ext.parse_cookie(cookie), suite.hash_name, transcript
         )
         transcript.add(offer.encoded)
+        output.end_early_data()
+        output.writer.protection = None
         output.send_change_cipher_spec()
         output.send_message(offer.encoded)
         return ExpectServerHello(offer, Retry(suite.code, group, transcript))
@@ -201,10 +208,14 @@ class ExpectServerHello(NamedTuple):
         digest = transcript.digest()
         client, server = secret.client_traffic_secret(digest), secret.server_traffic_secret(digest)
         output.read_with(suite, server)
-        output.write_with(suite, client)
+        if offer.early is None:  # else its keys are in use until the server has said what became of it
+            output.write_with(suite, client)
         output.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client)
         output.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", server)
-        session = Session(offer, suite, group, self.retry is not None, transcript, secret, client, server)
+        was_retried = self.retry is not None
+        session = Session(
+            offer, suite, group, was_retried, transcript, secret, client, server, offer.early_outcome
+        )
         return ExpectEncryptedExtensions(session, ticket)
 
     def _early_secret(
@@ -248,10 +259,39 @@ class ExpectEncryptedExtensions(NamedTuple):
         if (body := extensions.get(ext.SUPPORTED_GROUPS)) is not None:
             ext.parse_supported_groups(body)
         alpn = self._alpn(extensions.get(ext.APPLICATION_LAYER_PROTOCOL_NEGOTIATION))
-        self.session.transcript.add(message.encoded)
-        if self.ticket is not None:
-            return ExpectFinished(self.session, alpn, psk_accepted(self.session.offer, self.ticket), None)
-        return ExpectCertificateOrRequest(self.session, alpn)
+        session = self.session
+        if session.offer.early is not None:
+            outcome = self._early_data(session.offer.early, extensions.get(ext.EARLY_DATA), alpn, output)
+            session = session._replace(early_data=outcome)
+        session.transcript.add(message.encoded)
+        if self.ticket is None:
+            return ExpectCertificateOrRequest(session, alpn)
+        early = session.offer.early
+        if early is not None and session.early_data == "accepted":
+            proof = early.proof
+        else:
+            proof = proof_of_session(session.offer.config, session.offer.server_name, self.ticket)
+        return ExpectFinished(session, alpn, proof, None)
+
+    def _early_data(
+        self, early: EarlyData, body: bytes | None, alpn: bytes | None, output: Output
+    ) -> EarlyDataOutcome:
+        """RFC 8446 §4.2.10: accepted is what fits the session in all; else nobody has read it."""
+        if body is None:
+            output.end_early_data()
+            output.write_with(self.session.suite, self.session.client_secret)
+            return "session_not_resumed" if self.ticket is None else "peer_declined"
+        ext.parse_empty(body, "EncryptedExtensions early_data")
+        if self.ticket is None:
+            raise PeerMisbehavedError(
+                "EncryptedExtensions: extension not offered, or not for this message: early data, no session",
+                Alert.UNSUPPORTED_EXTENSION,
+            )
+        if self.session.suite.code != early.ticket.cipher_suite:
+            raise illegal("EncryptedExtensions: early data accepted under another cipher suite")
+        if alpn != early.ticket.alpn:
+            raise illegal("EncryptedExtensions: early data accepted under another ALPN protocol")
+        return "accepted"
 
     def _alpn(self, body: bytes | None) -> bytes | None:
         if body is None:
@@ -356,6 +396,8 @@ class ExpectFinished(NamedTuple):
         digest = transcript.digest()
         server = master.server_traffic_secret(digest)
         output.read_with(suite, server)
+        if session.early_data == "accepted":
+            self._end_early_data(output)
         sent_certificate = self._send_flight(output)
         after = None
         if (mine := session.offer.config.client_certificate) is not None:
@@ -378,6 +420,14 @@ class ExpectFinished(NamedTuple):
             master.resumption_master_secret(transcript.digest()),
             after,
         )
+
+    def _end_early_data(self, output: Output) -> None:
+        """RFC 8446 §4.5."""
+        output.end_early_data()
+        end = messages.build_end_of_early_data()
+        output.send_message(end)
+        self.session.transcript.add(end)
+        output.write_with(self.session.suite, self.session.client_secret)
 
     def _send_flight(self, output: Output) -> bool:
         """CertificateRequest answered, Finished sent; returns whether a certificate was among it."""
@@ -412,19 +462,8 @@ class ExpectFinished(NamedTuple):
             certificate_request=self.request,
             ocsp_response=proof.peer.ocsp_response,
             sct_list=proof.peer.sct_list,
+            early_data=session.early_data,
         )
-
-
-def psk_accepted(offer: Offer, ticket: SessionTicket) -> PskAccepted:
-    """Judge the chain of a session that the server has agreed to resume, as the config wants it."""
-    config, path = offer.config, None
-    if config.verify is not None and (config.verify_resumed or not ticket.was_verified):
-        from .certificates import Certificate
-
-        chain = [Certificate.parse(der) for der in ticket.peer_chain]
-        path = config.verify(chain, offer.server_name)
-    peer = CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list)
-    return PskAccepted(peer, path, ticket.signature_scheme, path is not None or ticket.was_verified)
 
 
 def illegal(what: str) -> PeerMisbehavedError:

@@ -23,11 +23,11 @@ from .alerts import Alert
 from .config import TLS12, SessionTicket
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
 from .events import HandshakeCompleted, TicketReceived
-from .handshake import DIGITAL_SIGNATURE, illegal, psk_accepted
+from .handshake import DIGITAL_SIGNATURE, illegal
 from .key_schedule import Transcript
 from .messages import CertificateMessage, HandshakeMessage, ServerHello, unexpected
 from .messages12 import CertificateRequest12, ServerKeyExchange
-from .proofs import FinishedVerified, PskAccepted, SignatureVerified
+from .proofs import FinishedVerified, PskAccepted, SignatureVerified, proof_of_session
 from .record12 import Protection12
 from .traffic import MAX_TICKET_LIFETIME, ExpectTraffic12
 
@@ -113,7 +113,7 @@ def _resume(session: Session12, ticket: SessionTicket) -> State:
     """RFC 5246 §7.3, figure 2: the server is the first to be done."""
     if session.suite.code != ticket.cipher_suite:
         raise illegal(f"ServerHello: cipher suite is not the session's: 0x{session.suite.code:04x}")
-    proof = psk_accepted(session.offer, ticket)
+    proof = proof_of_session(session.offer.config, session.offer.server_name, ticket)
     keys = _keys(session, ticket.resumption_secret)
     return ExpectChangeCipherSpec12(session, proof, ticket.group, keys)
 
@@ -338,6 +338,7 @@ class ExpectFinished12(NamedTuple):
             ocsp_response=proof.peer.ocsp_response,
             sct_list=proof.peer.sct_list,
             version=TLS12,
+            early_data="protocol_version" if done.session.offer.config.early_data else "disabled",
         )
 
     def _ticket(self) -> SessionTicket | None:

@@ -108,6 +108,12 @@ class EarlySecret:
     def resumption_binder_secret(self) -> bytes:
         return derive_secret(self.hash_name, self._secret, b"res binder", crypto.empty_digest(self.hash_name))
 
+    def client_traffic_secret(self, hello_digest: bytes) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"c e traffic", hello_digest)
+
+    def exporter_secret(self, hello_digest: bytes) -> bytes:
+        return derive_secret(self.hash_name, self._secret, b"e exp master", hello_digest)
+
     def handshake(self, shared_secret: bytes) -> HandshakeSecret:
         hash_name = self.hash_name
         salt = _salt(hash_name, self._secret) if self._secret else _salt_without_psk(hash_name)

@@ -15,6 +15,7 @@ HELLO_REQUEST = 0
 CLIENT_HELLO = 1
 SERVER_HELLO = 2
 NEW_SESSION_TICKET = 4
+END_OF_EARLY_DATA = 5
 ENCRYPTED_EXTENSIONS = 8
 CERTIFICATE = 11
 SERVER_KEY_EXCHANGE = 12
@@ -31,7 +32,7 @@ NAMES = {
     CLIENT_HELLO: "ClientHello",
     SERVER_HELLO: "ServerHello",
     NEW_SESSION_TICKET: "NewSessionTicket",
-    5: "EndOfEarlyData",
+    END_OF_EARLY_DATA: "EndOfEarlyData",
     ENCRYPTED_EXTENSIONS: "EncryptedExtensions",
     CERTIFICATE: "Certificate",
     SERVER_KEY_EXCHANGE: "ServerKeyExchange",
@@ -160,6 +161,11 @@ def build_certificate_verify(scheme: int, signature: bytes) -> bytes:
 def build_finished(verify_data: bytes) -> bytes:
     """RFC 8446 §4.4.4."""
     return _build(FINISHED, verify_data)
+
+
+def build_end_of_early_data() -> bytes:
+    """RFC 8446 §4.5."""
+    return _build(END_OF_EARLY_DATA, b"")
 
 
 def build_key_update(request: int) -> bytes:

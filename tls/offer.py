@@ -6,20 +6,41 @@ while the connect is under way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import crypto
 from . import extensions as ext
-from .config import GROUP_NAMES, TLS12, TLS13, ResumptionOffer, SessionTicket, TlsConfig
-from .errors import UsageError
+from .config import (
+    GROUP_NAMES,
+    TLS12,
+    TLS13,
+    EarlyDataOutcome,
+    ResumptionOffer,
+    SessionTicket,
+    TlsConfig,
+)
+from .errors import CertificateError, UsageError
 from .key_schedule import EarlySecret, Transcript, finished_verify_data
 from .messages import build_client_hello
+from .proofs import PskAccepted, proof_of_session
 
 if TYPE_CHECKING:
     from .crypto import KeyExchange
 
 
 MAX_DNS_NAME = 253
+
+
+class EarlyData(NamedTuple):
+    """What data behind this hello goes out under (RFC 8446 §4.2.10): a session that was judged anew."""
+
+    ticket: SessionTicket
+    proof: PskAccepted
+    traffic_secret: bytes
+    exporter_secret: bytes
+
+    def __repr__(self) -> str:
+        return "EarlyData(...)"
 
 
 class Offer:
@@ -31,6 +52,8 @@ class Offer:
 
     __slots__ = (
         "config",
+        "early",
+        "early_outcome",
         "encoded",
         "exchanges",
         "extensions",
@@ -63,6 +86,8 @@ class Offer:
         self.encoded = encoded
         self.psk = psk
         self.session_12 = session_12
+        self.early: EarlyData | None = None
+        self.early_outcome: EarlyDataOutcome = "no_session_offered" if config.early_data else "disabled"
         self.is_used = False
 
     @property
@@ -96,12 +121,13 @@ class Offer:
         extensions = [
             (kind, _shares(exchanges) if kind == ext.KEY_SHARE else body)
             for kind, body in self.extensions
-            if kind not in (ext.PRE_SHARED_KEY, ext.COOKIE)
+            if kind not in (ext.PRE_SHARED_KEY, ext.COOKIE, ext.EARLY_DATA)
         ]
         if cookie is not None:
             extensions.append((ext.COOKIE, len(cookie).to_bytes(2, "big") + cookie))
         offer = Offer(self.config, self.server_name, self.random, self.session_id, exchanges, extensions, b"")
         offer.session_12 = self.session_12
+        offer.early_outcome = self.early_outcome if self.early is None else "hello_retry_request"
         # A session under another hash cannot be resumed any more (RFC 8446 §4.1.4).
         resumable = self.psk is not None and self.psk.hash_name == hash_name
         offer._finish(transcript if resumable else None, resumable)
@@ -117,6 +143,9 @@ class Offer:
         hash_name = crypto.CIPHER_SUITES[ticket.cipher_suite].hash_name
         size = crypto.HASH_SIZES[hash_name]
         self.psk = EarlySecret(hash_name, ticket.resumption_secret)
+        proof = self._early_proof(ticket) if transcript is None else None
+        if proof is not None:
+            self.extensions = [*self.extensions, (ext.EARLY_DATA, b"")]
         obfuscated_age = (age + ticket.age_add) % (1 << 32)
 
         def encoded(binder: bytes) -> bytes:
@@ -131,6 +160,26 @@ class Offer:
         digest = transcript.digest_with(truncated)
         self.encoded = encoded(finished_verify_data(hash_name, self.psk.resumption_binder_secret(), digest))
         self.extensions = [*self.extensions, (ext.PRE_SHARED_KEY, b"")]
+        if proof is not None:
+            digest = transcript.digest_with(self.encoded)
+            traffic, exporter = self.psk.client_traffic_secret(digest), self.psk.exporter_secret(digest)
+            self.early = EarlyData(ticket, proof, traffic, exporter)
+
+    def _early_proof(self, ticket: SessionTicket) -> PskAccepted | None:
+        """Judge the session before anything is told to who holds it; None, and why, where nothing may be."""
+        config = self.config
+        if not config.early_data:
+            return None
+        if not ticket.max_early_data_size or ticket.cipher_suite not in config.cipher_suites:
+            self.early_outcome = "unsupported_for_session"
+        elif ticket.alpn is not None and ticket.alpn not in config.alpn:
+            self.early_outcome = "alpn_mismatch"
+        else:
+            try:
+                return proof_of_session(config, self.server_name, ticket)
+            except CertificateError:
+                self.early_outcome = "session_refused"
+        return None
 
 
 def make_offer(config: TlsConfig, server_name: str) -> Offer:

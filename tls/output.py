@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from . import messages
 from .alerts import Alert
@@ -23,11 +24,15 @@ from .record import (
     RecordWriter,
 )
 
+if TYPE_CHECKING:
+    from .offer import EarlyData
+
 #: The names that curl, after OpenSSL, prints with `-v`.
 _TRACED_NAMES = {
     messages.CLIENT_HELLO: "Client hello",
     messages.SERVER_HELLO: "Server hello",
     messages.NEW_SESSION_TICKET: "Newsession Ticket",
+    messages.END_OF_EARLY_DATA: "End of early data",
     messages.ENCRYPTED_EXTENSIONS: "Encrypted Extensions",
     messages.CERTIFICATE: "Certificate",
     messages.HELLO_REQUEST: "Hello request",
@@ -47,6 +52,7 @@ class Output:
 
     __slots__ = (
         "_client_random",
+        "_early_data_room",
         "_owes_change_cipher_spec",
         "_owes_key_update",
         "config",
@@ -70,6 +76,7 @@ class Output:
         self._client_random = client_random
         self._owes_change_cipher_spec = in_compatibility_mode
         self._owes_key_update = False
+        self._early_data_room = 0
 
     # Messages
 
@@ -129,6 +136,28 @@ class Output:
             now = (records - 1) * MAX_PLAINTEXT
             self.sent.append(self.writer.seal(APPLICATION_DATA, view[:now]))
             view = view[now:]
+
+    # Early data (RFC 8446 §4.2.10)
+
+    def begin_early_data(self, suite: CipherSuite, early: EarlyData) -> None:
+        """What is sent from here on is early data, up to the ticket's limit."""
+        self.send_change_cipher_spec()
+        self.write_with(suite, early.traffic_secret)
+        self.log_secret("CLIENT_EARLY_TRAFFIC_SECRET", early.traffic_secret)
+        self.log_secret("EARLY_EXPORTER_SECRET", early.exporter_secret)
+        self._early_data_room = early.ticket.max_early_data_size
+
+    @property
+    def early_data_room(self) -> int:
+        return self._early_data_room
+
+    def send_early_data(self, data: Buffer) -> None:
+        self._early_data_room -= len(data)
+        self.sent.append(self.writer.seal(APPLICATION_DATA, data))
+
+    def end_early_data(self) -> None:
+        """Too late for more, whether the server has taken it or not."""
+        self._early_data_room = 0
 
     # Keys
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .certificates import Certificate
+    from .config import SessionTicket, TlsConfig
     from .messages import CertificateMessage
     from .paths import VerifiedPath
 
@@ -31,6 +32,20 @@ class PskAccepted(NamedTuple):
     scheme: int | None
     was_verified: bool
     """Now, or when the session was made."""
+
+
+def proof_of_session(config: TlsConfig, server_name: str, ticket: SessionTicket) -> PskAccepted:
+    """Judge the chain of a session again where the config wants it; raises what `config.verify` raises."""
+    from .messages import CertificateMessage
+
+    path = None
+    if config.verify is not None and (config.verify_resumed or not ticket.was_verified):
+        from .certificates import Certificate
+
+        chain = [Certificate.parse(der) for der in ticket.peer_chain]
+        path = config.verify(chain, server_name)
+    peer = CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list)
+    return PskAccepted(peer, path, ticket.signature_scheme, path is not None or ticket.was_verified)
 
 
 class FinishedVerified(NamedTuple):

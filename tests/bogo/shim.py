@@ -20,7 +20,7 @@ from tls.alerts import Alert
 from tls.client import TlsClient
 from tls.config import ClientCertificate, ResumptionOffer, SessionTicket, TlsConfig, TlsLimits
 from tls.errors import CertificateError, TlsError, TruncatedError
-from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, TicketReceived
+from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, MessageTraced, TicketReceived
 
 UNIMPLEMENTED = 89
 INVERTED = bytes(octet ^ 0xFF for octet in range(256))
@@ -38,9 +38,12 @@ TRUE_ANYHOW = {
     "-ipv6",
     "-enforce-rsa-key-usage",
     "-expect-extended-master-secret",
-    "-expect-no-offer-early-data",
 }
 SWITCHES = {
+    "-enable-early-data",
+    "-expect-accept-early-data",
+    "-expect-reject-early-data",
+    "-expect-no-offer-early-data",
     "-no-tls12",
     "-no-tls13",
     "-verify-peer",
@@ -65,6 +68,8 @@ SWITCHES = {
     "-key-update",
 }
 VALUES = {
+    "-expect-early-data-reason",
+    "-early-write-after-message",
     "-port",
     "-resume-count",
     "-expect-peer-signature-algorithm",
@@ -115,8 +120,8 @@ class Flags:
         return int(self.values.get(flag, default))
 
 
-def parse(arguments: list[str]) -> tuple[Flags, Flags]:
-    """Return the flags of the first connection and of those that resume."""
+def parse(arguments: list[str]) -> tuple[Flags, Flags, Flags]:
+    """Return the flags of the first connection, of those that resume, of these when early data is refused."""
     initial, resumed, retried = Flags(), Flags(), Flags()
     targets = {"-on-initial": [initial], "-on-resume": [resumed], "-on-retry": [retried]}
     rest = iter(arguments)
@@ -139,9 +144,9 @@ def parse(arguments: list[str]) -> tuple[Flags, Flags]:
                     flags.lists.setdefault(flag, []).append(int(value))
         else:
             raise Unimplemented(argument)
-    for flags in (initial, resumed):
+    for flags in (initial, resumed, retried):
         check_values(flags)
-    return initial, resumed
+    return initial, resumed, retried
 
 
 def check_values(flags: Flags) -> None:
@@ -156,14 +161,21 @@ def check_values(flags: Flags) -> None:
 class Connection:
     """One connection of a case: the client, the socket, and what was seen."""
 
-    def __init__(self, flags: Flags, is_resuming: bool, ticket: SessionTicket | None, age: int) -> None:
+    def __init__(
+        self, flags: Flags, retried: Flags, is_resuming: bool, ticket: SessionTicket | None, age: int
+    ) -> None:
         self.flags = flags
+        self.retried = retried
+        self.has_offered = False
         self.is_resuming = is_resuming
         self.offered_ticket = ticket
         self.completed: HandshakeCompleted | None = None
         self.ticket: SessionTicket | None = None
         self.is_closed_by_peer = False
         self.client = TlsClient(self.config(age), flags.values.get("-host-name", ""))
+        self.has_offered = True
+        self.offered_early_data = self.client.early_data_room > 0
+        self.seen_messages: set[int] = set()
 
     def config(self, age: int) -> TlsConfig:
         flags = self.flags
@@ -178,6 +190,8 @@ class Connection:
             groups=(tls_config.X25519, tls_config.SECP256R1, tls_config.SECP384R1),
             key_shares=(tls_config.X25519,),
             client_certificate=self.client_certificate(),
+            early_data="-enable-early-data" in flags,
+            trace="-early-write-after-message" in flags,
             limits=TlsLimits(),
         )
         if "-max-cert-list" in flags:
@@ -201,11 +215,13 @@ class Connection:
         """Do as the flags say; names and dates of the runner's certificates do not count."""
         from tls.paths import VerifiedPath
 
-        if "-verify-fail" not in self.flags:
+        # What is judged again after early data was offered belongs to a handshake that has refused it.
+        flags = self.retried if self.has_offered and self.offered_early_data else self.flags
+        if "-verify-fail" not in flags:
             return VerifiedPath(tuple(chain), server_name)
-        if "-verify-peer" not in self.flags:
+        if "-verify-peer" not in flags:
             return None
-        custom = "-use-custom-verify-callback" in self.flags
+        custom = "-use-custom-verify-callback" in flags
         alert = Alert.CERTIFICATE_UNKNOWN if custom else Alert.HANDSHAKE_FAILURE
         raise CertificateError("verification refused by -verify-fail", alert)
 
@@ -242,29 +258,45 @@ class Connection:
     def exchange(self) -> None:
         self.send()
         pending = b""
+        client, hello = self.client, b"hello" if "-shim-writes-first" in self.flags else b""
+        if self.offered_early_data:
+            self.check_session(self.flags)
+            if message := self.flags.number("-early-write-after-message", 0):
+                while message not in self.seen_messages:
+                    pending += self.receive()
+            early, hello = hello[: client.early_data_room], hello[client.early_data_room :]
+            self.export()
+            client.send_early_data(early)
+            self.send()
         while self.completed is None:
             pending += self.receive()
+        if self.offered_early_data and self.completed.early_data != "accepted":
+            self.flags = self.retried
+            hello = b"hello" if "-shim-writes-first" in self.retried else b""
         self.check()
-        flags, client = self.flags, self.client
+        flags = self.flags
         if "-send-alert" in flags:
             client.abort(Alert.DECOMPRESSION_FAILURE)
             self.send()
             return
-        if length := flags.number("-export-keying-material", 0):
-            label = flags.values.get("-export-label", "").encode()
-            client.send_data(
-                client.export_keying_material(label, flags.values.get("-export-context", "").encode(), length)
-            )
-        if "-shim-writes-first" in flags:
-            client.send_data(b"hello")
+        self.export()
+        if hello:
+            client.send_data(hello)
         if "-shim-shuts-down" in flags:
             client.close()
         self.echo(pending)
         if "-expect-no-session" in flags and self.ticket is not None:
             raise Unexpected("a session came that was not expected")
-        if "-expect-ticket-supports-early-data" in flags:
-            if self.ticket is None or not self.ticket.max_early_data_size:
-                raise Unexpected("no ticket with early data")
+        if "-expect-ticket-supports-early-data" in flags and self.ticket is not None:
+            if not self.ticket.max_early_data_size:
+                raise Unexpected("a ticket without early data")
+
+    def export(self) -> None:
+        flags = self.flags
+        if length := flags.number("-export-keying-material", 0):
+            label = flags.values.get("-export-label", "").encode()
+            context = flags.values.get("-export-context", "").encode()
+            self.client.send_data(self.client.export_keying_material(label, context, length))
 
     def echo(self, pending: bytes) -> None:
         closing = "-shim-shuts-down" in self.flags
@@ -288,7 +320,9 @@ class Connection:
     def receive(self) -> bytes:
         """Read once; return what application data came of it."""
         try:
-            octets = self.sock.recv(65536)
+            octets = (
+                self.read_record() if "-early-write-after-message" in self.flags else self.sock.recv(65536)
+            )
         except ConnectionResetError:
             octets = b""
         self.client.receive_data(octets)
@@ -301,11 +335,18 @@ class Connection:
                     self.completed = event
                 elif isinstance(event, TicketReceived):
                     self.ticket = event.ticket
+                elif isinstance(event, MessageTraced) and not event.outgoing:
+                    self.seen_messages.add(event.number)
                 elif isinstance(event, CloseNotifyReceived):
                     self.is_closed_by_peer = True
         finally:
             self.send()
         return data
+
+    def read_record(self) -> bytes:
+        """One, so that something can be done between two messages."""
+        header = self.sock.recv(5, socket.MSG_WAITALL)
+        return header + self.sock.recv(int.from_bytes(header[3:], "big"), socket.MSG_WAITALL)
 
     def send(self) -> None:
         try:
@@ -318,6 +359,7 @@ class Connection:
         """The expectations about the handshake."""
         completed, flags = self.completed, self.flags
         assert completed is not None
+        self.check_early_data(completed)
         if completed.is_resumed != (self.is_resuming and "-expect-session-miss" not in flags):
             raise Unexpected(f"resumed: {completed.is_resumed}")
         if "-expect-hrr" in flags and not completed.was_retried:
@@ -332,7 +374,7 @@ class Connection:
         self.expect("-expect-cipher", completed.cipher_suite)
         self.expect("-expect-cipher-aes", completed.cipher_suite)
         if "-expect-alpn" in flags:
-            if completed.alpn != flags.values["-expect-alpn"].encode():
+            if (completed.alpn or b"") != flags.values["-expect-alpn"].encode():
                 raise Unexpected(f"ALPN: {completed.alpn!r}")
         for flag, found in (
             ("-expect-ocsp-response", completed.ocsp_response),
@@ -344,6 +386,28 @@ class Connection:
         if "-expect-peer-cert-file" in flags:
             if completed.peer_chain != pem_chain(flags.values["-expect-peer-cert-file"]):
                 raise Unexpected("another chain of the peer")
+
+    def check_early_data(self, completed: HandshakeCompleted) -> None:
+        flags = self.flags
+        if "-expect-accept-early-data" in flags and completed.early_data != "accepted":
+            raise Unexpected(f"early data: {completed.early_data}")
+        if "-expect-reject-early-data" in flags and not self.offered_early_data:
+            raise Unexpected("early data was not offered")
+        if "-expect-no-offer-early-data" in flags and self.offered_early_data:
+            raise Unexpected("early data was offered")
+        wanted = flags.values.get("-expect-early-data-reason")
+        if wanted is not None and completed.early_data != wanted.replace("accept", "accepted"):
+            raise Unexpected(f"early data: {completed.early_data}")
+
+    def check_session(self, flags: Flags) -> None:
+        """What may be relied on while data goes out early is that of the session."""
+        ticket = self.offered_ticket
+        assert ticket is not None
+        if "-expect-alpn" in flags and (ticket.alpn or b"") != flags.values["-expect-alpn"].encode():
+            raise Unexpected(f"ALPN of the session: {ticket.alpn!r}")
+        if "-expect-peer-cert-file" in flags:
+            if ticket.peer_chain != pem_chain(flags.values["-expect-peer-cert-file"]):
+                raise Unexpected("another chain in the session")
 
     def check_request(self, completed: HandshakeCompleted) -> None:
         """What the server wanted to know of us."""
@@ -394,12 +458,12 @@ def linger(sock: socket.socket) -> None:
 
 
 def run(arguments: list[str]) -> None:
-    initial, resumed = parse(arguments)
+    initial, resumed, retried = parse(arguments)
     ticket, received_at = None, 0.0
     for number in range(1 + initial.number("-resume-count", 0)):
         flags = resumed if number else initial
         age = int((time.monotonic() - received_at + flags.number("-resumption-delay", 0)) * 1000)
-        connection = Connection(flags, number > 0, ticket, age)
+        connection = Connection(flags, retried, number > 0, ticket, age)
         connection.run()
         if connection.ticket is not None:
             ticket, received_at = connection.ticket, time.monotonic()

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from tls.client import TlsClient
-from tls.config import TLS12, TLS13, ClientCertificate, ResumptionOffer, TlsConfig
+from tls.config import TLS12, TLS13, ClientCertificate, ResumptionOffer, SessionTicket, TlsConfig
 from tls.crypto import load_signer
 from tls.errors import AlertReceivedError, PeerIncompatibleError, PeerMisbehavedError
 from tls.events import (
@@ -73,6 +73,8 @@ class Peer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
+        self.options = options
+        self.heard = b""
         self.process = subprocess.Popen(
             ["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", "-cert", str(certificate), *options],
             cwd=folder,
@@ -90,6 +92,14 @@ class Peer:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
+
+    def until(self, text: bytes) -> None:
+        """Read what the peer prints until this is among it."""
+        assert self.process.stdout is not None
+        while text not in self.heard:
+            line = self.process.stdout.readline()
+            assert line, "openssl s_server has ended"
+            self.heard += line
 
     def type(self, line: bytes) -> None:
         assert self.process.stdin is not None
@@ -316,6 +326,63 @@ def test_a_session_is_resumed_across_a_retry(identities):
         assert isinstance(received, TicketReceived)
         completed = fetched(peer, TlsConfig(resumption=ResumptionOffer(received.ticket, 100)))
     assert completed.is_resumed and completed.was_retried
+
+
+def ticket_of(peer: Peer, config: TlsConfig | None = None) -> SessionTicket:
+    """The first ticket of a whole exchange."""
+    with Connection(peer.port, config or TlsConfig()) as first:
+        first.handshake()
+        received = first.until(TicketReceived)
+        if "-early_data" not in peer.options:
+            first.fetch()
+    assert isinstance(received, TicketReceived)
+    return received.ticket
+
+
+@pytest.mark.parametrize("options", [(), ("-no_ticket",)])
+def test_a_session_of_tls_12_is_resumed(identities, options):
+    """By a ticket, and by its id where the server makes no tickets."""
+    with Peer(identities["p256"], "-www", "-tls1_2", *options) as peer:
+        ticket = ticket_of(peer)
+        assert (ticket.version, bool(ticket.session_id)) == (TLS12, "-no_ticket" in options)
+        for _ in range(2):  # it may be used again
+            completed = fetched(peer, TlsConfig(resumption=ResumptionOffer(ticket, 100)))
+            assert (completed.version, completed.is_resumed) == (TLS12, True)
+
+
+def test_a_session_of_tls_12_is_nothing_to_a_server_that_has_come_to_1_3(identities):
+    with Peer(identities["p256"], "-www", "-tls1_2") as peer:
+        ticket = ticket_of(peer)
+    with Peer(identities["p256"], "-www") as peer:
+        completed = fetched(peer, TlsConfig(resumption=ResumptionOffer(ticket, 100)))
+    assert (completed.version, completed.is_resumed) == (TLS13, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "again", "outcome"),
+    [
+        ((), False, "accepted"),
+        ((), True, "session_not_resumed"),  # a ticket is good once: the server guards against replay
+        (("-groups", "P-384"), False, "hello_retry_request"),
+    ],
+)
+def test_early_data(identities, options, again, outcome):
+    with Peer(identities["p256"], "-early_data", "-max_early_data", "1000", *options) as peer:
+        ticket = ticket_of(peer)
+        config = TlsConfig(resumption=ResumptionOffer(ticket, 100), early_data=True)
+        for last in (False, True) if again else (True,):
+            with Connection(peer.port, config) as connection:
+                assert connection.client.early_data_room == 1000
+                connection.client.send_early_data(b"sent before a word was heard\n")
+                completed = connection.handshake()
+                if last:
+                    assert completed.early_data == outcome
+                    connection.client.send_data(b"sent afterwards\n")
+                connection.send()
+                peer.until(b"sent afterwards" if last else b"sent before a word was heard")
+                connection.client.close()
+                connection.send()
+    assert (b"sent before a word was heard" in peer.heard) == (outcome == "accepted" or again)
 
 
 def test_a_client_certificate(identities):
