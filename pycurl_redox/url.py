@@ -25,6 +25,7 @@ _SCHEME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 _BAD_TARGET = "The redirect target URL could not be parsed"
 _NOT_IN_HOSTS = frozenset(" \r\n\t/:#?!@{}[]\\$'\"^`*<>=;,+&()")
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
+_NUMBER_LETTERS = _HEX_DIGITS | {"x", "X"}
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _GUESSED_SCHEMES = ("ftp", "dict", "ldap", "imap", "smtp", "pop3")
 
@@ -37,7 +38,7 @@ class Url(NamedTuple):
     """As typed: `login()` decodes."""
     password: str | None
     host: str
-    """Without brackets and zone; percent-decoded; not yet in its ASCII form."""
+    """Without brackets and zone; percent-decoded but for percent signs; not yet in its ASCII form."""
     zone: str
     port: int
     port_given: bool
@@ -131,12 +132,13 @@ def parse_url(
             percent_encode(query, space="+"),
             percent_encode(fragment),
         )
+    _refuse_junk(fragment=fragment, query=query, path=path)
     user, password, host_and_port = _split_login(authority)
     if user is not None and not allow_user:
         raise LoginDeniedError()
+    _refuse_junk(user=user, password=password)
     host, zone, port = _parse_host(host_and_port, has_scheme=bool(scheme))
     scheme = scheme or _guess_scheme(host)
-    _refuse_junk(user=user, password=password, hostname=host, path=path, query=query, fragment=fragment)
     if scheme not in DEFAULT_PORTS and not any_scheme:
         raise protocol_not_supported(scheme)
     return Url(
@@ -161,9 +163,11 @@ def _parse_file_url(text: str, path_as_is: bool) -> Url:
         if not slash or host.lower() not in ("", "localhost", "127.0.0.1"):
             raise UrlError(reason="Bad file:// URL")
         path = "/" + path
+    elif path == "/":
+        raise UrlError(reason="Bad file:// URL")  # curl wants at least a letter behind a single slash
     path, _, fragment = path.partition("#")
-    path = path.partition("?")[0]
-    _refuse_junk(path=path, fragment=fragment)
+    path, _, query = path.partition("?")
+    _refuse_junk(fragment=fragment, query=query, path=path)
     return Url(
         scheme="file",
         user=None,
@@ -226,8 +230,10 @@ def _resolve(base: Url, reference: str, path_as_is: bool, encode: bool) -> Url:
         question = question or ("?" if base.query is not None else "")
     elif not path.startswith("/"):
         path = base.path[: base.path.rfind("/") + 1] + path
-    path, query, fragment = percent_encode(path), percent_encode(query, space="+"), percent_encode(fragment)
-    _refuse_junk(path=path, query=query, fragment=fragment)
+    # To curl all that follows the question mark is the query, the fragment too.
+    fragment = percent_encode(fragment, space="+" if question else "%20")
+    path, query = percent_encode(path), percent_encode(query, space="+")
+    _refuse_junk(fragment=fragment, query=query, path=path)
     return base._replace(
         path=path if path_as_is else remove_dot_segments(path),
         query=query if question else None,
@@ -343,18 +349,22 @@ def _split_login(authority: str) -> tuple[str | None, str | None, str]:
 def _parse_host(text: str, *, has_scheme: bool) -> tuple[str, str, int | None]:
     if text.startswith("["):
         inside, bracket, after = text[1:].partition("]")
-        if not bracket or after[:1] not in ("", ":"):
+        if not bracket:
             raise UrlError(reason="Bad IPv6 address")
-        host, zone = _parse_ipv6(inside)
-        return host, zone, _parse_port(after, has_scheme)
+        port = _parse_port(after, has_scheme)
+        return *_parse_ipv6(inside), port
     name, colon, digits = text.partition(":")
     port = _parse_port(colon + digits, has_scheme)
+    if not name:
+        raise UrlError(reason="No host part in the URL")
     host = unquote(name).decode("utf-8", "surrogateescape") if "%" in name else name
     # Decoded first, as later versions of curl do it: what looks like an address then, is one.
     if (address := normalize_ipv4(host)) is not None:
         return address, "", port
-    if not host or not _NOT_IN_HOSTS.isdisjoint(host):
+    host = host.replace("%", "%25")
+    if not _NOT_IN_HOSTS.isdisjoint(host):
         raise UrlError(reason="Bad hostname")
+    _refuse_junk(hostname=host)
     return host, "", port
 
 
@@ -363,7 +373,13 @@ def _parse_port(text: str, has_scheme: bool) -> int | None:
     if not text or (text == ":" and has_scheme):
         return None
     digits = text[1:]
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 20 or int(digits) > 0xFFFF:
+    if (
+        text[0] != ":"
+        or not digits.isascii()
+        or not digits.isdigit()
+        or len(digits) > 20
+        or int(digits) > 0xFFFF
+    ):
         raise UrlError(reason="Port number was not a decimal number between 0 and 65535")
     return int(digits)
 
@@ -408,8 +424,8 @@ def normalize_ipv4(text: str) -> str | None:
 
 def _c_number(text: str) -> int | None:
     """Read a number as C does: 0x is hex, a leading 0 octal."""
-    if not text.isascii() or not text[:1].isdigit() or "_" in text or len(text) > 40:
-        return None
+    if not _NUMBER_LETTERS.issuperset(text) or not text[:1].isdigit() or len(text) > 40:
+        return None  # blanks, signs and underscores are letters of Python's numbers only
     base = 16 if text[:2] in ("0x", "0X") else 8 if text[0] == "0" else 10
     try:
         return int(text, base)

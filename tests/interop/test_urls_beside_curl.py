@@ -291,6 +291,13 @@ def test_the_words_about_urls_are_the_same(tmp_path: Path, words: str) -> None:
         same(tmp_path, "-sS", "-x", f"http://127.0.0.1:{port}", "-w", TOLD, *words.split())
 
 
+def test_percent_signs_in_host_names_are_the_same(tmp_path: Path) -> None:
+    with serving(echo) as port:
+        hosts = ("a%zz.test", "%", "a%25b.test", "a%62c.test", "a%c3%a4.test")
+        urls = [f"http://{host}/" for host in hosts]
+        same(tmp_path, "-gsS", "--connect-to", f"::127.0.0.1:{port}", "-w", TOLD, *urls)
+
+
 def test_names_below_localhost_are_this_machine(tmp_path: Path) -> None:
     with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as port:
         for host in ("localhost", "LOCALHOST", "x.localhost", "a.b.localhost", "0x7f.1", "017700000001"):

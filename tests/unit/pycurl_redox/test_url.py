@@ -31,6 +31,7 @@ from pycurl_redox.url import (
         ("http://u:p%40@127.1/a/./c?x", "http://u:p%40@127.0.0.1/a/c?x", "/a/c?x", "127.0.0.1"),
         ("http://0x7f.1", "http://127.0.0.1/", "/", "127.0.0.1"),
         ("http://%31%32%37.0.0.1/", "http://127.0.0.1/", "/", "127.0.0.1"),
+        ("http://a%zz%25.test", "http://a%25zz%25.test/", "/", "a%25zz%25.test"),
         ("http://0x7f%41/", "http://0.0.7.250/", "/", "0.0.7.250"),
         ("http://[::FFFF:7f00:1]:81/", "http://[::FFFF:7f00:1]:81/", "/", "[::FFFF:7f00:1]:81"),
         ("http://[fe80::1%25lo]/", "http://[fe80::1%25lo]/", "/", "[fe80::1]"),
@@ -126,7 +127,7 @@ BASE = "http://u:p@h:81/a/b/c?x=/y#f"
         ("x?a=/../b", "http://u:p@h:81/a/b/x?a=/../b"),
         ("//other/x y", "http://other/x%20y"),
         ("HTTPS://H:443/../a", "https://H:443/a"),
-        ("/a b?c d#e f", "http://u:p@h:81/a%20b?c+d#e%20f"),
+        ("/a b?c d#e f", "http://u:p@h:81/a%20b?c+d#e+f"),
         ("/é", "http://u:p@h:81/%c3%a9"),
         ("http:/foo", "http://foo/"),
     ],
@@ -149,6 +150,14 @@ def test_a_fragment_alone_stays_on_the_page():
             "(3) The redirect target URL could not be parsed: Unsupported number of slashes following scheme",
         ),
         ("//", "(3) The redirect target URL could not be parsed: No host part in the URL"),
+        ("//@:80/", "(3) The redirect target URL could not be parsed: No host part in the URL"),
+        ("/a\tb?c\td", "(3) The redirect target URL could not be parsed: Bad query"),
+        ("//b\x01/", "(3) The redirect target URL could not be parsed: Bad hostname"),
+        (
+            "//[::1]x",
+            "(3) The redirect target URL could not be parsed: "
+            "Port number was not a decimal number between 0 and 65535",
+        ),
         ("/tab\tx", "(3) The redirect target URL could not be parsed: Bad path"),
     ],
 )
@@ -187,6 +196,9 @@ def test_dot_segments_are_resolved(path, result):
         ("1.", None),
         ("a", None),
         ("4294967296", None),
+        ("1\t", None),
+        ("1. 2", None),
+        ("1.0x_2", None),
     ],
 )
 def test_addresses_of_fewer_numbers_are_spelled_out(text, address):
