@@ -15,11 +15,12 @@ from .config import TLS12, TlsConfig
 from .crypto import CIPHER_SUITES
 from .errors import AlertReceivedError, PeerMisbehavedError, TlsError, TruncatedError, UsageError
 from .events import ApplicationData, CloseNotifyReceived, Event
-from .handshake import ExpectServerHello, State
+from .handshake import State
 from .messages import UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
 from .offer import Offer, make_offer
 from .output import Output
 from .record import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, MAX_PLAINTEXT, Buffer
+from .server_hello import ExpectServerHello
 from .traffic import ExpectTraffic, ExpectTraffic12
 
 _WARNING, _FATAL = 1, 2
@@ -47,6 +48,9 @@ class TlsClient:
         self._warnings = 0
         # RFC 8446 §5.1: 0x0301 on the first record, for servers that are picky about it.
         self._output.send_message(offer.encoded, 0x0301)
+        if offer.ech is not None:
+            self._output.log_secret("ECH_SECRET", offer.ech.sender.shared_secret)
+            self._output.log_secret("ECH_CONFIG", offer.ech.config.encoded)
         if offer.early is not None:
             self._output.begin_early_data(CIPHER_SUITES[offer.early.ticket.cipher_suite], offer.early)
 

@@ -159,6 +159,10 @@ EarlyDataOutcome = Literal[
 ]
 
 
+#: Whether the name asked for was sealed (RFC 9849); "rejected" is an error and no connection.
+EchOutcome = Literal["not_offered", "greased", "accepted", "rejected"]
+
+
 class TlsLimits(NamedTuple):
     """How much of a server's octets is kept before it has proven anything.
 
@@ -247,6 +251,11 @@ class TlsConfig(NamedTuple):
     #: Where the session to resume allows it, `TlsClient.send_early_data` may send before the server has
     #: said a word.  Whoever recorded it can send it again: for requests only that may well come twice.
     early_data: bool = False
+    #: An ECHConfigList, as a DNS HTTPS record has it: the name asked for is sealed (RFC 9849).
+    #: One that has nothing usable in it is as none.
+    ech_configs: bytes = b""
+    #: Where nothing is sealed, send what looks as if something were (RFC 9849 §6.2).
+    grease_ech: bool = False
     #: Called with each line of an SSLKEYLOGFILE; who has these lines reads the connection.
     key_log: Callable[[str], None] | None = None
     #: Give a `MessageTraced` for each message in and out.

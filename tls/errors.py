@@ -5,6 +5,7 @@ TlsError
 │   └── TruncatedError           the stream ended without close_notify
 ├── PeerIncompatibleError    the server kept to the protocol, but there is no common ground
 ├── CertificateError         the server did not prove who it is
+├── EchRejectedError         the server cannot open the encrypted ClientHello
 ├── AlertReceivedError       the server gave up, and said so
 └── UsageError               the caller's mistake
     └── PassPhraseError          an encrypted key cannot be opened
@@ -53,6 +54,18 @@ class CertificateError(TlsError):
         super().__init__(message, alert)
         self.openssl_text = openssl_text
         self.diagnosis = diagnosis
+
+
+class EchRejectedError(TlsError):
+    """The server has proven to be the public name's, and did not open the ClientHello (RFC 9849 §6.1.6).
+
+    `retry_configs` is the list it gave to try again with, at once and one
+    time; None where it gave none: it does not have ECH any more.
+    """
+
+    def __init__(self, message: str, alert: Alert, retry_configs: bytes | None) -> None:
+        super().__init__(message, alert)
+        self.retry_configs = retry_configs
 
 
 class AlertReceivedError(TlsError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .config import TLS13, EarlyDataOutcome, SessionTicket
+from .config import TLS13, EarlyDataOutcome, EchOutcome, SessionTicket
 
 if TYPE_CHECKING:
     from .certificates import Certificate
@@ -38,6 +38,7 @@ class HandshakeCompleted(NamedTuple):
     version: int = TLS13
     early_data: EarlyDataOutcome = "disabled"
     """Unless "accepted", nothing that was sent early has reached the server's application."""
+    ech: EchOutcome = "not_offered"
 
 
 class ApplicationData(NamedTuple):

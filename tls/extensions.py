@@ -27,13 +27,22 @@ CERTIFICATE_AUTHORITIES = 47
 OID_FILTERS = 48
 POST_HANDSHAKE_AUTH = 49
 KEY_SHARE = 51
+ECH_OUTER_EXTENSIONS = 0xFD00
+ENCRYPTED_CLIENT_HELLO = 0xFE0D
 RENEGOTIATION_INFO = 0xFF01
 
 # The table of RFC 8446 §4.2, the rows of what a client may offer here; beside them, always: only if offered.
 IN_SERVER_HELLO = frozenset({KEY_SHARE, PRE_SHARED_KEY, SUPPORTED_VERSIONS})
-IN_HELLO_RETRY_REQUEST = frozenset({KEY_SHARE, COOKIE, SUPPORTED_VERSIONS})
+IN_HELLO_RETRY_REQUEST = frozenset({KEY_SHARE, COOKIE, SUPPORTED_VERSIONS, ENCRYPTED_CLIENT_HELLO})
 IN_ENCRYPTED_EXTENSIONS = frozenset(
-    {SERVER_NAME, SUPPORTED_GROUPS, APPLICATION_LAYER_PROTOCOL_NEGOTIATION, RECORD_SIZE_LIMIT, EARLY_DATA}
+    {
+        SERVER_NAME,
+        SUPPORTED_GROUPS,
+        APPLICATION_LAYER_PROTOCOL_NEGOTIATION,
+        RECORD_SIZE_LIMIT,
+        EARLY_DATA,
+        ENCRYPTED_CLIENT_HELLO,
+    }
 )
 IN_CERTIFICATE = frozenset({STATUS_REQUEST, SIGNED_CERTIFICATE_TIMESTAMP})
 #: What TLS 1.2 answers to in its ServerHello (RFC 5246 §7.4.1.4 and those that came after).
@@ -152,13 +161,13 @@ def parse_uint16(body: bytes, name: str) -> int:
 
 def parse_key_share(body: bytes) -> tuple[int, bytes]:
     """RFC 8446 §4.2.8: group and octets of the server's share."""
-    with Reader(body, "ServerHello key_share") as reader:
+    with Reader(body, "ServerHello, extension key_share") as reader:
         return reader.uint(2), reader.vector(2, 1)
 
 
 def parse_cookie(body: bytes) -> bytes:
     """RFC 8446 §4.2.2."""
-    with Reader(body, "HelloRetryRequest cookie") as reader:
+    with Reader(body, "HelloRetryRequest, extension cookie") as reader:
         return reader.vector(2, 1)
 
 
@@ -170,7 +179,7 @@ def parse_selected_alpn(body: bytes, message: str = "EncryptedExtensions") -> by
 
 def parse_point_formats(body: bytes) -> None:
     """RFC 8422 §5.2: uncompressed points must be among them."""
-    with Reader(body, "ServerHello ec_point_formats") as reader:
+    with Reader(body, "ServerHello, extension ec_point_formats") as reader:
         if 0 not in reader.vector(1, 1):
             raise PeerMisbehavedError(
                 "ServerHello: ec_point_formats without uncompressed points", Alert.ILLEGAL_PARAMETER
@@ -179,19 +188,25 @@ def parse_point_formats(body: bytes) -> None:
 
 def parse_server_name(body: bytes) -> None:
     """RFC 6066 §3: the server's acknowledgement is empty."""
-    Reader(body, "EncryptedExtensions server_name").expect_end()
+    Reader(body, "EncryptedExtensions, extension server_name").expect_end()
 
 
 def parse_supported_groups(body: bytes) -> None:
     """A hint for later connections: its form is checked, and no use made of it."""
-    with Reader(body, "EncryptedExtensions supported_groups") as reader, reader.block(2, 2) as groups:
+    with (
+        Reader(body, "EncryptedExtensions, extension supported_groups") as reader,
+        reader.block(2, 2) as groups,
+    ):
         while groups.remaining:
             groups.uint(2)
 
 
 def parse_signature_algorithms(body: bytes) -> tuple[int, ...]:
     """RFC 8446 §4.2.3: all codes, known or not."""
-    with Reader(body, "CertificateRequest signature_algorithms") as reader, reader.block(2, 2) as schemes:
+    with (
+        Reader(body, "CertificateRequest, extension signature_algorithms") as reader,
+        reader.block(2, 2) as schemes,
+    ):
         found = []
         while schemes.remaining:
             found.append(schemes.uint(2))
@@ -200,7 +215,10 @@ def parse_signature_algorithms(body: bytes) -> tuple[int, ...]:
 
 def parse_certificate_authorities(body: bytes) -> tuple[bytes, ...]:
     """DER names, in the order sent (RFC 8446 §4.2.4)."""
-    with Reader(body, "CertificateRequest certificate_authorities") as reader, reader.block(2, 3) as names:
+    with (
+        Reader(body, "CertificateRequest, extension certificate_authorities") as reader,
+        reader.block(2, 3) as names,
+    ):
         found = []
         while names.remaining:
             found.append(names.vector(2, 1))
@@ -209,13 +227,13 @@ def parse_certificate_authorities(body: bytes) -> tuple[bytes, ...]:
 
 def parse_oid_filters(body: bytes) -> None:
     """RFC 8446 §4.2.5: only the form is checked; as with OpenSSL there is but one certificate to show."""
-    with Reader(body, "CertificateRequest oid_filters") as reader, reader.block(2) as filters:
+    with Reader(body, "CertificateRequest, extension oid_filters") as reader, reader.block(2) as filters:
         while filters.remaining:
             filters.vector(1, 1)
             filters.vector(2)
 
 
-def parse_certificate_status(body: bytes, name: str = "Certificate status_request") -> bytes:
+def parse_certificate_status(body: bytes, name: str = "Certificate, extension status_request") -> bytes:
     """The DER OCSPResponse of a CertificateStatus (RFC 6066 §8), which TLS 1.2 sends as a message."""
     with Reader(body, name) as reader:
         if (kind := reader.uint(1)) != 1:
@@ -225,7 +243,10 @@ def parse_certificate_status(body: bytes, name: str = "Certificate status_reques
 
 def parse_sct_list(body: bytes) -> bytes:
     """Check the form of a SignedCertificateTimestampList (RFC 6962 §3.3) and return it whole."""
-    with Reader(body, "Certificate signed_certificate_timestamp") as reader, reader.block(2, 1) as items:
+    with (
+        Reader(body, "Certificate, extension signed_certificate_timestamp") as reader,
+        reader.block(2, 1) as items,
+    ):
         while items.remaining:
             items.vector(2, 1)
     return body
@@ -238,5 +259,5 @@ def parse_empty(body: bytes, name: str) -> None:
 
 def parse_early_data(body: bytes) -> int:
     """max_early_data_size of a ticket (RFC 8446 §4.2.10)."""
-    with Reader(body, "NewSessionTicket early_data") as reader:
+    with Reader(body, "NewSessionTicket, extension early_data") as reader:
         return reader.uint(4)

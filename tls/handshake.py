@@ -1,6 +1,6 @@
 """The client's side of the handshake (RFC 8446 §4, §A.1), one small class per expected message.
 
-    ExpectServerHello ⟲ HelloRetryRequest
+    ExpectServerHello ⟲ HelloRetryRequest                  server_hello.py
     └── ExpectEncryptedExtensions
         ├── ExpectFinished                                 a session was resumed
         └── ExpectCertificateOrRequest ── ExpectCertificate
@@ -22,17 +22,16 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from . import crypto, messages
 from . import extensions as ext
 from .alerts import Alert
-from .config import TLS12, TLS13, EarlyDataOutcome, SessionTicket
+from .config import EarlyDataOutcome, SessionTicket
 from .crypto import CipherSuite
-from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
+from .errors import CertificateError, EchRejectedError, PeerMisbehavedError
 from .events import HandshakeCompleted
-from .key_schedule import EarlySecret, HandshakeSecret, Transcript, finished_verify_data, is_finished
+from .key_schedule import HandshakeSecret, Transcript, finished_verify_data, is_finished
 from .messages import (
     CertificateMessage,
     CertificateRequest,
     CertificateVerify,
     HandshakeMessage,
-    ServerHello,
     unexpected,
 )
 from .offer import EarlyData, Offer
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from .certificates import Certificate
     from .output import Output
 
-#: RFC 8446 §4.1.3: what a server that could do better writes at the end of its random.
-_DOWNGRADE_SENTINELS = (b"DOWNGRD\x00", b"DOWNGRD\x01")
 DIGITAL_SIGNATURE = 0x80  # the first bit of KeyUsage (RFC 5280 §4.2.1.3)
 
 
@@ -69,179 +66,14 @@ class Session(NamedTuple):
     client_secret: bytes
     server_secret: bytes
     early_data: EarlyDataOutcome
+    retry_configs: bytes | None = None
+    """With which a server that could not open our hello says to try again."""
 
     def __repr__(self) -> str:
         return "Session(...)"  # the secrets stay out of logs and tracebacks
 
 
-class Retry(NamedTuple):
-    """What a HelloRetryRequest has settled, and the ServerHello must keep to."""
-
-    cipher_suite: int
-    group: int | None
-    transcript: Transcript
-
-
 # States -------------------------------------------------------------------------------------------------
-
-
-class ExpectServerHello(NamedTuple):
-    """RFC 8446 §4.1.3 and §4.1.4; with `retry` the second hello is awaited."""
-
-    offer: Offer
-    retry: Retry | None = None
-
-    def handle(self, message: HandshakeMessage, output: Output) -> State:
-        if message.kind != messages.SERVER_HELLO:
-            raise unexpected(message.kind, "ServerHello")
-        hello = ServerHello.parse(message)
-        if self._is_12(hello):
-            from . import handshake12
-
-            if self.offer.early is not None:  # RFC 8446 §D.3: its key is one that TLS 1.2 does not have
-                raise PeerIncompatibleError(
-                    "ServerHello: version TLS 1.2, but data of TLS 1.3 was sent early", Alert.PROTOCOL_VERSION
-                )
-            return handshake12.accept(self.offer, hello, message, output)
-        self._check_version(hello)
-        if hello.session_id != self.offer.session_id:
-            raise illegal(f"{hello.name}: session id is not the echo of ours")
-        suite = self._suite(hello)
-        if hello.is_retry_request:
-            return self._retried(hello, suite, message, output)
-        return self._accepted(hello, suite, message, output)
-
-    def _is_12(self, hello: ServerHello) -> bool:
-        """The server has chosen TLS 1.2, as it may: it was offered, and nobody has taken TLS 1.3 away."""
-        if (
-            ext.SUPPORTED_VERSIONS in hello.extensions
-            or hello.legacy_version != TLS12
-            or hello.is_retry_request
-            or self.retry is not None
-        ):
-            return False
-        versions = self.offer.config.versions
-        return TLS12 in versions and (TLS13 not in versions or hello.random[-8:] not in _DOWNGRADE_SENTINELS)
-
-    def _check_version(self, hello: ServerHello) -> None:
-        body = hello.extensions.get(ext.SUPPORTED_VERSIONS)
-        if body is None:
-            if self.retry is not None:
-                raise illegal(f"{hello.name}: version of the second hello differs: none selected")
-            if hello.random[-8:] in _DOWNGRADE_SENTINELS:
-                raise illegal("ServerHello: downgrade sentinel, somebody removed TLS 1.3 from the offer")
-            raise PeerIncompatibleError(
-                f"ServerHello: version not supported: the server chose 0x{hello.legacy_version:04x}",
-                Alert.PROTOCOL_VERSION,
-            )
-        version = ext.parse_uint16(body, f"{hello.name} supported_versions")
-        if version != TLS13 or TLS13 not in self.offer.config.versions:
-            if self.retry is not None:
-                raise illegal(f"{hello.name}: version of the second hello differs: 0x{version:04x}")
-            raise illegal(f"{hello.name}: selected version was not offered: 0x{version:04x}")
-        if hello.legacy_version != TLS12:
-            raise PeerMisbehavedError(
-                f"{hello.name}: version not supported: legacy_version 0x{hello.legacy_version:04x}",
-                Alert.PROTOCOL_VERSION,
-            )
-
-    def _suite(self, hello: ServerHello) -> CipherSuite:
-        code = hello.cipher_suite
-        if code not in self.offer.config.cipher_suites:
-            raise illegal(f"{hello.name}: cipher suite not offered: 0x{code:04x}")
-        if self.retry is not None and code != self.retry.cipher_suite:
-            raise illegal(f"{hello.name}: cipher suite is not that of the HelloRetryRequest: 0x{code:04x}")
-        return crypto.CIPHER_SUITES[code]
-
-    # A second attempt
-
-    def _retried(
-        self, hello: ServerHello, suite: CipherSuite, message: HandshakeMessage, output: Output
-    ) -> State:
-        if self.retry is not None:
-            raise unexpected(messages.SERVER_HELLO, "ServerHello, not a second HelloRetryRequest")
-        hello.expect_only(ext.IN_HELLO_RETRY_REQUEST)
-        group = self._requested_group(hello)
-        cookie = hello.extensions.get(ext.COOKIE)
-        if group is None and cookie is None:
-            raise illegal("HelloRetryRequest: would change nothing")
-        output.expect_no_leftovers()
-        transcript = Transcript(suite.hash_name, self.offer.encoded)
-        transcript.replace_by_message_hash()
-        transcript.add(message.encoded)
-        offer = self.offer.retried(
-            group, None if cookie is None else ext.parse_cookie(cookie), suite.hash_name, transcript
-        )
-        transcript.add(offer.encoded)
-        output.end_early_data()
-        output.writer.protection = None
-        output.send_change_cipher_spec()
-        output.send_message(offer.encoded)
-        return ExpectServerHello(offer, Retry(suite.code, group, transcript))
-
-    def _requested_group(self, hello: ServerHello) -> int | None:
-        body = hello.extensions.get(ext.KEY_SHARE)
-        if body is None:
-            return None
-        group = ext.parse_uint16(body, "HelloRetryRequest key_share")
-        if group not in self.offer.config.groups:
-            raise illegal(f"HelloRetryRequest: key_share group not offered: 0x{group:04x}")
-        if self.offer.exchange_for(group) is not None:
-            raise illegal(f"HelloRetryRequest: key_share group had a share already: 0x{group:04x}")
-        return group
-
-    # Agreement
-
-    def _accepted(
-        self, hello: ServerHello, suite: CipherSuite, message: HandshakeMessage, output: Output
-    ) -> State:
-        offer = self.offer
-        hello.expect_only({kind for kind in ext.IN_SERVER_HELLO if kind in offer.offered})
-        early, ticket = self._early_secret(hello, suite)
-        group, shared_secret = self._shared_secret(hello)
-        if self.retry is None:
-            transcript = Transcript(suite.hash_name, offer.encoded)
-        else:
-            transcript = self.retry.transcript
-        transcript.add(message.encoded)
-        secret = early.handshake(shared_secret)
-        digest = transcript.digest()
-        client, server = secret.client_traffic_secret(digest), secret.server_traffic_secret(digest)
-        output.read_with(suite, server)
-        if offer.early is None:  # else its keys are in use until the server has said what became of it
-            output.write_with(suite, client)
-        output.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client)
-        output.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", server)
-        was_retried = self.retry is not None
-        session = Session(
-            offer, suite, group, was_retried, transcript, secret, client, server, offer.early_outcome
-        )
-        return ExpectEncryptedExtensions(session, ticket)
-
-    def _early_secret(
-        self, hello: ServerHello, suite: CipherSuite
-    ) -> tuple[EarlySecret, SessionTicket | None]:
-        body = hello.extensions.get(ext.PRE_SHARED_KEY)
-        if body is None:
-            return EarlySecret(suite.hash_name), None
-        identity = ext.parse_uint16(body, "ServerHello pre_shared_key")
-        if identity != 0:
-            raise illegal(f"ServerHello: selected identity was not offered: {identity}")
-        psk, resumption = self.offer.psk, self.offer.config.resumption
-        assert psk is not None and resumption is not None
-        if psk.hash_name != suite.hash_name:
-            raise illegal("ServerHello: cipher suite has another hash than the session resumed")
-        return psk, resumption.ticket
-
-    def _shared_secret(self, hello: ServerHello) -> tuple[int, bytes]:
-        body = hello.extensions.get(ext.KEY_SHARE)
-        if body is None:
-            raise PeerMisbehavedError("ServerHello: key_share missing", Alert.MISSING_EXTENSION)
-        group, share = ext.parse_key_share(body)
-        exchange = self.offer.exchange_for(group)
-        if exchange is None:
-            raise illegal(f"ServerHello: key_share group not asked for: 0x{group:04x}")
-        return group, exchange.shared_secret(share)
 
 
 class ExpectEncryptedExtensions(NamedTuple):
@@ -260,6 +92,11 @@ class ExpectEncryptedExtensions(NamedTuple):
             ext.parse_supported_groups(body)
         alpn = self._alpn(extensions.get(ext.APPLICATION_LAYER_PROTOCOL_NEGOTIATION))
         session = self.session
+        if (body := extensions.get(ext.ENCRYPTED_CLIENT_HELLO)) is not None:
+            from . import ech
+
+            ech.parse_list(body, "EncryptedExtensions, extension encrypted_client_hello")
+            session = session._replace(retry_configs=body)
         if session.offer.early is not None:
             outcome = self._early_data(session.offer.early, extensions.get(ext.EARLY_DATA), alpn, output)
             session = session._replace(early_data=outcome)
@@ -281,7 +118,7 @@ class ExpectEncryptedExtensions(NamedTuple):
             output.end_early_data()
             output.write_with(self.session.suite, self.session.client_secret)
             return "session_not_resumed" if self.ticket is None else "peer_declined"
-        ext.parse_empty(body, "EncryptedExtensions early_data")
+        ext.parse_empty(body, "EncryptedExtensions, extension early_data")
         if self.ticket is None:
             raise PeerMisbehavedError(
                 "EncryptedExtensions: extension not offered, or not for this message: early data, no session",
@@ -410,6 +247,8 @@ class ExpectFinished(NamedTuple):
         output.log_secret("CLIENT_TRAFFIC_SECRET_0", client)
         output.log_secret("SERVER_TRAFFIC_SECRET_0", server)
         output.log_secret("EXPORTER_SECRET", exporter)
+        if session.offer.ech_outcome == "rejected":
+            raise ech_rejected(session.offer, session.retry_configs)
         output.events.append(self._completed(sent_certificate))
         return ExpectTraffic(
             FinishedVerified(self.proof),
@@ -463,7 +302,18 @@ class ExpectFinished(NamedTuple):
             ocsp_response=proof.peer.ocsp_response,
             sct_list=proof.peer.sct_list,
             early_data=session.early_data,
+            ech=session.offer.ech_outcome,
         )
+
+
+def ech_rejected(offer: Offer, retry_configs: bytes | None) -> EchRejectedError:
+    """Make the error for a handshake that has come to its end with the outer hello (RFC 9849 §6.1.6)."""
+    advice = "it gave configs to try again with" if retry_configs else "it does not offer ECH any more"
+    return EchRejectedError(
+        f"ECH: {offer.server_name} could not open the encrypted ClientHello: {advice}",
+        Alert.ECH_REQUIRED,
+        retry_configs,
+    )
 
 
 def illegal(what: str) -> PeerMisbehavedError:

@@ -23,7 +23,7 @@ from .alerts import Alert
 from .config import TLS12, SessionTicket
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
 from .events import HandshakeCompleted, TicketReceived
-from .handshake import DIGITAL_SIGNATURE, illegal
+from .handshake import DIGITAL_SIGNATURE, ech_rejected, illegal
 from .key_schedule import Transcript
 from .messages import CertificateMessage, HandshakeMessage, ServerHello, unexpected
 from .messages12 import CertificateRequest12, ServerKeyExchange
@@ -81,12 +81,12 @@ class Keys12(NamedTuple):
 
 def accept(offer: Offer, hello: ServerHello, message: HandshakeMessage, output: Output) -> State:
     """Go on in TLS 1.2 after a ServerHello that has chosen it (RFC 5246 §7.4.1.3)."""
-    suite = crypto.CIPHER_SUITES_12.get(hello.cipher_suite)
-    if suite is None or hello.cipher_suite not in offer.config.cipher_suites_12:
-        raise illegal(f"ServerHello: cipher suite not offered: 0x{hello.cipher_suite:04x}")
     resumed = offer.session_12 if hello.session_id and hello.session_id == offer.session_id else None
     if resumed is None and hello.session_id and hello.session_id == offer.session_id:
         raise illegal("ServerHello: resumes a session that was not offered")
+    suite = crypto.CIPHER_SUITES_12.get(hello.cipher_suite)
+    if suite is None or hello.cipher_suite not in offer.config.cipher_suites_12:
+        raise illegal(f"ServerHello: cipher suite not offered: 0x{hello.cipher_suite:04x}")
     hello.expect_only({kind for kind in ext.IN_SERVER_HELLO_12 if kind in offer.offered})
     alpn = _check_extensions(offer, hello)
     output.version = TLS12
@@ -316,6 +316,8 @@ class ExpectFinished12(NamedTuple):
             session.add(message.encoded)
             output.log_secret("CLIENT_RANDOM", master)
             _send_finished(session, done.keys, output)
+        if session.offer.ech_outcome == "rejected":
+            raise ech_rejected(session.offer, None)
         output.events.append(self._completed())
         if (ticket := self._ticket()) is not None:
             output.events.append(TicketReceived(ticket))
@@ -339,6 +341,7 @@ class ExpectFinished12(NamedTuple):
             sct_list=proof.peer.sct_list,
             version=TLS12,
             early_data="protocol_version" if done.session.offer.config.early_data else "disabled",
+            ech=done.session.offer.ech_outcome,
         )
 
     def _ticket(self) -> SessionTicket | None:

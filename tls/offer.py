@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import crypto
 from . import extensions as ext
+from .codec import vector
 from .config import (
     GROUP_NAMES,
     TLS12,
     TLS13,
     EarlyDataOutcome,
-    ResumptionOffer,
+    EchOutcome,
     SessionTicket,
     TlsConfig,
 )
@@ -26,6 +27,7 @@ from .proofs import PskAccepted, proof_of_session
 
 if TYPE_CHECKING:
     from .crypto import KeyExchange
+    from .ech import EchOffer
 
 
 MAX_DNS_NAME = 253
@@ -54,6 +56,8 @@ class Offer:
         "config",
         "early",
         "early_outcome",
+        "ech",
+        "ech_outcome",
         "encoded",
         "exchanges",
         "extensions",
@@ -73,8 +77,7 @@ class Offer:
         session_id: bytes,
         exchanges: tuple[KeyExchange, ...],
         extensions: list[tuple[int, bytes]],
-        encoded: bytes,
-        psk: EarlySecret | None = None,
+        encoded: bytes = b"",
         session_12: SessionTicket | None = None,
     ) -> None:
         self.config = config
@@ -84,56 +87,67 @@ class Offer:
         self.exchanges = exchanges
         self.extensions = extensions
         self.encoded = encoded
-        self.psk = psk
         self.session_12 = session_12
+        self.psk: EarlySecret | None = None
         self.early: EarlyData | None = None
         self.early_outcome: EarlyDataOutcome = "no_session_offered" if config.early_data else "disabled"
+        self.ech: EchOffer | None = None
+        self.ech_outcome: EchOutcome = "not_offered"
+        """What it means for the name asked for if the server goes on with this hello."""
         self.is_used = False
 
     @property
     def offered(self) -> set[int]:
-        return {kind for kind, _ in self.extensions}
+        kinds = {kind for kind, _ in self.extensions}
+        if self.ech_outcome == "accepted":
+            kinds.remove(ext.ENCRYPTED_CLIENT_HELLO)  # the mark of an inner hello, which nobody answers
+        return kinds
 
     def exchange_for(self, group: int) -> KeyExchange | None:
         """The key pair whose share was sent for this group."""
         return next((exchange for exchange in self.exchanges if exchange.group == group), None)
 
-    def without_psk(self) -> Offer:
-        """The offer as it stands after a server declined the session."""
-        return Offer(
+    def retried(
+        self,
+        group: int | None,
+        cookie: bytes | None,
+        hash_name: str,
+        transcript: Transcript | None,
+        exchanges: tuple[KeyExchange, ...] | None = None,
+    ) -> Offer:
+        """The second ClientHello (RFC 8446 §4.1.2): another share, the cookie, a new binder, else the same.
+
+        `transcript` has the first ClientHello and the HelloRetryRequest in
+        it; `exchanges` are made here unless they are given.
+        """
+        if exchanges is None:
+            exchanges = self.exchanges if group is None else crypto.new_key_exchanges((group,))
+        extensions: list[tuple[int, bytes]] = []
+        for kind, body in self.extensions:
+            if kind == ext.KEY_SHARE:
+                extensions.append((kind, _shares(exchanges)))
+                if cookie is not None:  # beside it, where an inner and an outer hello are alike
+                    extensions.append((ext.COOKIE, vector(2, cookie)))
+            elif kind not in (ext.PRE_SHARED_KEY, ext.COOKIE, ext.EARLY_DATA):
+                extensions.append((kind, body))
+        offer = Offer(
             self.config,
             self.server_name,
             self.random,
             self.session_id,
-            self.exchanges,
-            self.extensions,
-            self.encoded,
+            exchanges,
+            extensions,
+            b"",
+            self.session_12,
         )
-
-    def retried(
-        self, group: int | None, cookie: bytes | None, hash_name: str, transcript: Transcript
-    ) -> Offer:
-        """The second ClientHello (RFC 8446 §4.1.2): another share, the cookie, a new binder, else the same.
-
-        `transcript` has the first ClientHello and the HelloRetryRequest in it.
-        """
-        exchanges = self.exchanges if group is None else crypto.new_key_exchanges((group,))
-        extensions = [
-            (kind, _shares(exchanges) if kind == ext.KEY_SHARE else body)
-            for kind, body in self.extensions
-            if kind not in (ext.PRE_SHARED_KEY, ext.COOKIE, ext.EARLY_DATA)
-        ]
-        if cookie is not None:
-            extensions.append((ext.COOKIE, len(cookie).to_bytes(2, "big") + cookie))
-        offer = Offer(self.config, self.server_name, self.random, self.session_id, exchanges, extensions, b"")
-        offer.session_12 = self.session_12
         offer.early_outcome = self.early_outcome if self.early is None else "hello_retry_request"
+        offer.ech_outcome = self.ech_outcome
         # A session under another hash cannot be resumed any more (RFC 8446 §4.1.4).
         resumable = self.psk is not None and self.psk.hash_name == hash_name
-        offer._finish(transcript if resumable else None, resumable)
+        offer.finish(transcript if resumable else None, resumable)
         return offer
 
-    def _finish(self, transcript: Transcript | None, resume: bool) -> None:
+    def finish(self, transcript: Transcript | None, resume: bool) -> None:
         """Encode, with the session to resume at the end (RFC 8446 §4.2.11)."""
         suites = self.config.all_cipher_suites
         if not resume or self.config.resumption is None:
@@ -144,14 +158,13 @@ class Offer:
         size = crypto.HASH_SIZES[hash_name]
         self.psk = EarlySecret(hash_name, ticket.resumption_secret)
         proof = self._early_proof(ticket) if transcript is None else None
-        if proof is not None:
-            self.extensions = [*self.extensions, (ext.EARLY_DATA, b"")]
+        before = self.extensions if proof is None else [*self.extensions, (ext.EARLY_DATA, b"")]
         obfuscated_age = (age + ticket.age_add) % (1 << 32)
 
         def encoded(binder: bytes) -> bytes:
             body = ext.pre_shared_key(ticket.identity, obfuscated_age, binder)
-            extensions = [*self.extensions, (ext.PRE_SHARED_KEY, body)]
-            return build_client_hello(self.random, self.session_id, suites, extensions)
+            self.extensions = [*before, (ext.PRE_SHARED_KEY, body)]
+            return build_client_hello(self.random, self.session_id, suites, self.extensions)
 
         # The binder covers the message up to the list of binders (RFC 8446 §4.2.11.2).
         truncated = encoded(bytes(size))[: -(2 + 1 + size)]
@@ -159,7 +172,6 @@ class Offer:
             transcript = Transcript(hash_name, b"")
         digest = transcript.digest_with(truncated)
         self.encoded = encoded(finished_verify_data(hash_name, self.psk.resumption_binder_secret(), digest))
-        self.extensions = [*self.extensions, (ext.PRE_SHARED_KEY, b"")]
         if proof is not None:
             digest = transcript.digest_with(self.encoded)
             traffic, exporter = self.psk.client_traffic_secret(digest), self.psk.exporter_secret(digest)
@@ -186,15 +198,45 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
     """Make key pairs and the first ClientHello; raises `UsageError` for a config that cannot work."""
     _check(config)
     is_13 = TLS13 in config.versions
+    if is_13 and config.ech_configs:
+        from . import ech
+
+        if (chosen := ech.choose(config.ech_configs)) is not None:
+            return ech.make_offer(config, server_name, chosen)
+    offer = first_offer(config, server_name)
+    if is_13 and config.grease_ech:
+        from . import ech
+
+        offer.extensions.append((ext.ENCRYPTED_CLIENT_HELLO, ech.grease(config.random_bytes)))
+        offer.ech_outcome = "greased"
+    offer.finish(None, may_resume(config, server_name))
+    return offer
+
+
+def first_offer(config: TlsConfig, server_name: str, outer: Offer | None = None) -> Offer:
+    """Make a first ClientHello up to what `finish` adds; with `outer` its key pairs and session id serve."""
     session_12 = _session_12(config, server_name)
     random = config.random_bytes(32)
-    if session_12 is not None and session_12.session_id:
-        session_id = session_12.session_id
-    elif session_12 is not None or (is_13 and config.compatibility_mode):
-        session_id = config.random_bytes(32)  # with a ticket its echo says that it was taken (RFC 5077 §3.4)
+    if outer is not None:
+        session_id, exchanges = outer.session_id, outer.exchanges
     else:
-        session_id = b""
-    exchanges = crypto.new_key_exchanges(config.key_shares if is_13 else ())
+        session_id = _session_id(config, session_12)
+        exchanges = crypto.new_key_exchanges(config.key_shares if TLS13 in config.versions else ())
+    extensions = _extensions(config, server_name, exchanges, session_12)
+    return Offer(config, server_name, random, session_id, exchanges, extensions, b"", session_12)
+
+
+def _session_id(config: TlsConfig, session_12: SessionTicket | None) -> bytes:
+    if session_12 is not None and session_12.session_id:
+        return session_12.session_id
+    if session_12 is not None or (TLS13 in config.versions and config.compatibility_mode):
+        return config.random_bytes(32)  # with a ticket its echo says that it was taken (RFC 5077 §3.4)
+    return b""
+
+
+def _extensions(
+    config: TlsConfig, server_name: str, exchanges: tuple[KeyExchange, ...], session_12: SessionTicket | None
+) -> list[tuple[int, bytes]]:
     extensions: list[tuple[int, bytes]] = []
     if config.send_server_name and (name := sni_name(server_name)):
         extensions.append((ext.SERVER_NAME, ext.server_name(name)))
@@ -202,7 +244,7 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
         (ext.SUPPORTED_GROUPS, ext.supported_groups(config.groups)),
         (ext.SIGNATURE_ALGORITHMS, ext.signature_algorithms(config.all_signature_schemes)),
     ]
-    if is_13:
+    if TLS13 in config.versions:
         extensions += [
             (ext.SUPPORTED_VERSIONS, ext.supported_versions(config.versions)),
             (ext.PSK_KEY_EXCHANGE_MODES, ext.psk_key_exchange_modes()),
@@ -223,10 +265,7 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
         extensions.append((ext.SIGNED_CERTIFICATE_TIMESTAMP, b""))
     if config.client_certificate is not None:
         extensions.append((ext.POST_HANDSHAKE_AUTH, b""))
-    offer = Offer(config, server_name, random, session_id, exchanges, extensions, b"")
-    offer.session_12 = session_12
-    offer._finish(None, config.resumption is not None and _may_resume(config.resumption, config, server_name))
-    return offer
+    return extensions
 
 
 def sni_name(server_name: str) -> str | None:
@@ -238,9 +277,11 @@ def sni_name(server_name: str) -> str | None:
     return name
 
 
-def _may_resume(resumption: ResumptionOffer, config: TlsConfig, server_name: str) -> bool:
+def may_resume(config: TlsConfig, server_name: str) -> bool:
     """Only under the same name (RFC 8446 §4.6.1), its hash offered, not past its lifetime (§4.2.11.1)."""
-    ticket = resumption.ticket
+    if config.resumption is None:
+        return False
+    ticket, age = config.resumption
     if ticket.version != TLS13 or TLS13 not in config.versions:
         return False
     hashes = {crypto.CIPHER_SUITES[suite].hash_name for suite in config.cipher_suites}
@@ -249,7 +290,7 @@ def _may_resume(resumption: ResumptionOffer, config: TlsConfig, server_name: str
         ticket.server_name == server_name
         and suite is not None
         and suite.hash_name in hashes
-        and 0 <= resumption.age <= ticket.lifetime * 1000
+        and 0 <= age <= ticket.lifetime * 1000
     )
 
 

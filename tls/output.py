@@ -51,10 +51,10 @@ class Output:
     """Records out, events up, keys in: the connection as the states of the handshake see it."""
 
     __slots__ = (
-        "_client_random",
         "_early_data_room",
         "_owes_change_cipher_spec",
         "_owes_key_update",
+        "client_random",
         "config",
         "events",
         "joiner",
@@ -73,7 +73,8 @@ class Output:
         self.sent: list[Buffer] = []
         self.version = TLS13
         """TLS 1.2 once a server has chosen it."""
-        self._client_random = client_random
+        self.client_random = client_random
+        """What SSLKEYLOGFILE knows the connection by: of the inner hello, once that is accepted (ECH)."""
         self._owes_change_cipher_spec = in_compatibility_mode
         self._owes_key_update = False
         self._early_data_room = 0
@@ -189,7 +190,7 @@ class Output:
     def log_secret(self, label: str, secret: bytes) -> None:
         """Give a line of an SSLKEYLOGFILE (draft-ietf-tls-keylogfile) to who asked for it."""
         if self.config.key_log is not None:
-            self.config.key_log(f"{label} {self._client_random.hex()} {secret.hex()}")
+            self.config.key_log(f"{label} {self.client_random.hex()} {secret.hex()}")
 
     def data_to_send(self) -> list[Buffer]:
         sent, self.sent = self.sent, []

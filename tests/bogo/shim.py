@@ -19,7 +19,7 @@ from tls import config as tls_config
 from tls.alerts import Alert
 from tls.client import TlsClient
 from tls.config import ClientCertificate, ResumptionOffer, SessionTicket, TlsConfig, TlsLimits
-from tls.errors import CertificateError, TlsError, TruncatedError
+from tls.errors import CertificateError, EchRejectedError, TlsError, TruncatedError
 from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, MessageTraced, TicketReceived
 
 UNIMPLEMENTED = 89
@@ -40,6 +40,10 @@ TRUE_ANYHOW = {
     "-expect-extended-master-secret",
 }
 SWITCHES = {
+    "-enable-ech-grease",
+    "-expect-ech-accept",
+    "-expect-no-ech-retry-configs",
+    "-expect-no-ech-name-override",
     "-enable-early-data",
     "-expect-accept-early-data",
     "-expect-reject-early-data",
@@ -68,6 +72,9 @@ SWITCHES = {
     "-key-update",
 }
 VALUES = {
+    "-ech-config-list",
+    "-expect-ech-retry-configs",
+    "-expect-ech-name-override",
     "-expect-early-data-reason",
     "-early-write-after-message",
     "-port",
@@ -191,6 +198,8 @@ class Connection:
             key_shares=(tls_config.X25519,),
             client_certificate=self.client_certificate(),
             early_data="-enable-early-data" in flags,
+            grease_ech="-enable-ech-grease" in flags,
+            ech_configs=base64.b64decode(flags.values.get("-ech-config-list", "")),
             trace="-early-write-after-message" in flags,
             limits=TlsLimits(),
         )
@@ -217,6 +226,11 @@ class Connection:
 
         # What is judged again after early data was offered belongs to a handshake that has refused it.
         flags = self.retried if self.has_offered and self.offered_early_data else self.flags
+        asked = self.flags.values.get("-host-name", "")
+        if flags.values.get("-expect-ech-name-override", server_name) != server_name:
+            raise Unexpected(f"verified for {server_name!r}")
+        if "-expect-no-ech-name-override" in flags and server_name != asked:
+            raise Unexpected(f"verified for {server_name!r}, not {asked!r}")
         if "-verify-fail" not in flags:
             return VerifiedPath(tuple(chain), server_name)
         if "-verify-peer" not in flags:
@@ -328,7 +342,7 @@ class Connection:
         self.client.receive_data(octets)
         data = b""
         try:
-            while (event := self.client.next_event()) is not None:
+            while (event := self.next_event()) is not None:
                 if isinstance(event, ApplicationData):
                     data += event.data
                 elif isinstance(event, HandshakeCompleted):
@@ -342,6 +356,18 @@ class Connection:
         finally:
             self.send()
         return data
+
+    def next_event(self):
+        try:
+            return self.client.next_event()
+        except EchRejectedError as error:
+            flags = self.retried if self.offered_early_data else self.flags
+            wanted = flags.values.get("-expect-ech-retry-configs")
+            if wanted is not None and base64.b64decode(wanted) != error.retry_configs:
+                raise Unexpected(f"retry configs: {error.retry_configs!r}") from None
+            if "-expect-no-ech-retry-configs" in flags and error.retry_configs is not None:
+                raise Unexpected(f"retry configs: {error.retry_configs!r}") from None
+            raise
 
     def read_record(self) -> bytes:
         """One, so that something can be done between two messages."""
@@ -368,6 +394,8 @@ class Connection:
             raise Unexpected("a HelloRetryRequest")
         if "-expect-verify-result" in flags:
             self.check_verify_result(completed)
+        if "-expect-ech-accept" in flags and completed.ech != "accepted":
+            raise Unexpected(f"ECH: {completed.ech}")
         self.expect("-expect-peer-signature-algorithm", completed.signature_scheme)
         self.expect("-expect-curve-id", completed.group)
         self.expect("-expect-version", completed.version)
