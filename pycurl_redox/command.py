@@ -293,7 +293,7 @@ class OperationSetup:
         self.dump_has_begun = False
         """The file of -D holds a head already: the next one is added."""
         self._fetcher: Fetcher | None = None
-        if operation.cookie_files or operation.cookie_jar is not None:
+        if operation.uses_cookie_jar:
             self._load_cookies()
         if operation.hsts is not None or operation.alt_svc is not None:
             self._load_state(operation)

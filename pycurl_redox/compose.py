@@ -128,7 +128,7 @@ def compose(
         headers.append((b"Transfer-Encoding", b"chunked"))
     if transfer.alternative is not None and "alt-used" not in custom:
         headers.append((b"Alt-Used", encode_text(transfer.alternative)))
-    _add_cookies(headers, transfer, custom, trusted)
+    _add_cookies(headers, transfer, custom)
     _add_time_condition(headers, config, custom)
     if config.form is not None or credentials.is_negotiating:
         skipped += ["content-type"] if config.form is not None and has_body else []
@@ -239,10 +239,9 @@ def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> N
         headers.append((b"Range", encode_text(f"bytes={config.range}")))
 
 
-def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders, trusted: bool) -> None:
-    if "cookie" in custom and trusted:
-        return
-    typed = ";".join(transfer.config.cookies)  # to other hosts as well, as in curl
+def _add_cookies(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> None:
+    # To other hosts as well, as in curl; a header of the user's own takes their place, not that of the jar's.
+    typed = "" if "cookie" in custom else ";".join(transfer.config.cookies)
     if transfer.cookies is None:
         value = encode_text(typed)
     else:

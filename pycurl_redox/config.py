@@ -246,5 +246,10 @@ class OperationConfig:
         self.deny_address: list[str] = []
 
     @property
+    def uses_cookie_jar(self) -> bool:
+        """Cookies are kept and sent: the jar is the whole command's, but not each operation asks for it."""
+        return bool(self.cookie_files) or self.cookie_jar is not None
+
+    @property
     def has_url(self) -> bool:
         return bool(self.urls) and self.urls[0].url is not None

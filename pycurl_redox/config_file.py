@@ -63,17 +63,14 @@ def find_config_file(environment: Mapping[str, str]) -> str | None:
     """Return the first `.curlrc` that can be read, in curl's order of places."""
     import os
 
-    # In a .config folder the file has no dot; it is not looked for when XDG_CONFIG_HOME says where it is.
+    homes = [environment[name] for name in ("CURL_HOME", "HOME") if environment.get(name)]
+    xdg_home = environment.get("XDG_CONFIG_HOME")
     places = [
-        (environment.get("CURL_HOME"), ".curlrc"),
-        (environment.get("XDG_CONFIG_HOME"), ".curlrc"),
-        (environment.get("HOME"), ".curlrc"),
+        (folder, ".curlrc") for folder in (environment.get("CURL_HOME"), xdg_home, environment.get("HOME"))
     ]
-    if "XDG_CONFIG_HOME" not in environment:
-        places += [
-            (environment.get("CURL_HOME"), ".config/curlrc"),
-            (environment.get("HOME"), ".config/curlrc"),
-        ]
+    if homes and not xdg_home:
+        # In a .config folder the file has no dot; only the first of such folders is looked at.
+        places.append((homes[0], ".config/curlrc"))
     for folder, name in places:
         if folder and os.access(path := f"{folder}/{name}", os.R_OK):
             return path

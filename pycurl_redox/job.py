@@ -136,7 +136,7 @@ class Job:
             command.stderr.write(text)
         if self._upload is not None and self._upload not in ("-", "."):
             self.url_text = add_upload_name(self.url_text, self._upload)
-        if config.query:
+        if config.query is not None:
             self.url_text = append_query(self.url_text, config.query)
         url = self._parse_url()
         self.output = self._choose_output(url)
@@ -150,7 +150,7 @@ class Job:
             body=body,
             content_type=content_type,
             observer=reporter,
-            cookies=command.cookies,
+            cookies=command.cookies if config.uses_cookie_jar else None,
         )
         self._resume(transfer)
         transfer.extra_headers = self._given_headers = self._extra_headers()

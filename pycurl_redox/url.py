@@ -247,8 +247,8 @@ def append_query(text: str, addition: str) -> str:
         url = parse_url(text, allow_file=True)
     except UrlError as error:
         raise UrlError("Could not parse the URL, failed to set query") from error
-    addition = _small_hex(addition)
-    return url._replace(query=f"{url.query}&{addition}" if url.query else addition).text()
+    between = "&" if url.query and not url.query.endswith("&") else ""
+    return url._replace(query=f"{url.query or ''}{between}{_small_hex(addition)}").text()
 
 
 def add_upload_name(text: str, file: str) -> str:

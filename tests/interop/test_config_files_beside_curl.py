@@ -106,6 +106,24 @@ def test_a_curlrc_is_found_where_curl_finds_it(base: str, tmp_path: Path, variab
     assert ending(OURS, env=environment) == ending(THEIRS, env=environment)
 
 
+@pytest.mark.parametrize("curl_home", ["a", "", None])
+@pytest.mark.parametrize("xdg_home", ["b", "", None])
+@pytest.mark.parametrize("place", ["a/.config", "b", "c/.config"])
+def test_only_the_first_config_folder_counts(
+    base: str, tmp_path: Path, curl_home: str | None, xdg_home: str | None, place: str
+) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "curlrc").write_text(f'url = "{base}/"\nsilent\nuser-agent = "{USER_AGENT}"\n')
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("CURL_HOME", "XDG_CONFIG_HOME")
+    }
+    environment["HOME"] = str(tmp_path / "c")
+    for name, folder in (("CURL_HOME", curl_home), ("XDG_CONFIG_HOME", xdg_home)):
+        if folder is not None:
+            environment[name] = str(tmp_path / folder) if folder else ""
+    assert ending(OURS, env=environment) == ending(THEIRS, env=environment)
+
+
 @pytest.mark.parametrize("options", [(), ("-q",), ("--disable",), ("-qs",), ("-s", "-q"), ("--DISABLE",)])
 def test_q_counts_when_it_comes_first(base: str, tmp_path: Path, options: tuple[str, ...]) -> None:
     (tmp_path / ".curlrc").write_text('referer = "curlrc"\nno-progress-meter\n')

@@ -177,3 +177,28 @@ def test_many_cookies_are_cut_off_alike(tmp_path: Path, count: int) -> None:
             files={"file": "".join(lines)}, notes="cookie",
         )  # fmt: skip
     assert left.out.count("name") == min(count, 150)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-b file URL --next -sx PROXY URL",
+        "-b file URL --next -sx PROXY -b k=v URL",
+        "-b file URL --next -sx PROXY -c - URL",
+        "-b file URL --next -sx PROXY URL --next -sx PROXY -b none URL",
+        "URL --next -sx PROXY -b file URL",
+        "-b file -H Cookie:h=1 URL",
+        "-b file -H Cookie: URL",
+        "-b file -H Cookie; -b k=v URL",
+        "-b k=v -H Cookie: URL",
+    ],
+)
+def test_the_jar_is_for_operations_that_ask_for_it_and_stands_beside_ones_own(
+    tmp_path: Path, words: str
+) -> None:
+    with serving(setting(["new=1; path=/"])) as port:  # type: ignore[arg-type]
+        proxy = f"http://127.0.0.1:{port}"
+        line = words.replace("PROXY", proxy).replace("URL", "http://a.test/").replace("Cookie:h", "Cookie: h")
+        same(
+            tmp_path, "-sx", proxy, "-H", "X-First: y", *re.split(r" (?!h=1)", line), files={"file": FILE}
+        )  # fmt: skip

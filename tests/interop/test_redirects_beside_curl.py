@@ -100,6 +100,7 @@ def test_each_location_leads_to_the_same_place(tmp_path: Path, follows: bool) ->
 
 LOGINS = [
     "-u u:p", "-u u:p --location-trusted", "-H 'Authorization: x'", "-H 'Cookie: x'", "-b a=b", "-e ref",
+    "-b a=b -H 'Cookie: x'",
     "-b a=b --location-trusted", "--oauth2-bearer t", "-e 'ref;auto'", "-e ';auto'", "-H 'Host: z'",
     "-H 'Authorization: x' --location-trusted", "--max-redirs 0", "-u u:p --proto-redir =https",
     "--proto-redir -http", "--proto-redir all", "--proto =https", "--proto-redir -all,http",

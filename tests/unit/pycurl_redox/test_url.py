@@ -209,6 +209,8 @@ def test_queries_are_appended():
     assert append_query("h/?x", "a=b c") == "http://h/?x&a=b c"
     assert append_query("h/?%4A", "%4A%zZ%B") == "http://h/?%4A&%4a%zZ%B"
     assert append_query("h", "") == "http://h/"
+    assert append_query("h/?x#f", "") == "http://h/?x&#f"
+    assert append_query("h/?x&", "y") == "http://h/?x&y"
     with pytest.raises(UrlError, match="Could not parse the URL, failed to set query"):
         append_query("http://a b", "x")
 
