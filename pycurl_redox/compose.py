@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
-from pycurl_redox.message import Headers, Request
+from pycurl_redox.message import AsTyped, Headers, Request
 from pycurl_redox.url import encode_text, percent_encode
 from pycurl_redox.version import USER_AGENT
 from tcpip.clock import wall_clock
@@ -18,42 +18,55 @@ if TYPE_CHECKING:
 EXPECT_FROM = 1024 * 1024
 """A POST larger than this asks first; a PUT always does."""
 
+SPACES = " \t\r\n\v\f"
+"""What C's isspace takes for a space; Python's would take more."""
+
 FORM_URLENCODED = "application/x-www-form-urlencoded"
 
 
 class CustomHeaders:
-    """The `-H` lines: `Name: value`, `Name;` for an empty one, `Name:` to have none at all."""
+    """The `-H` lines: `Name:value` as it is typed, `Name;` for an empty one, `Name:` to have none at all."""
 
     __slots__ = ("_lines", "_names")
 
     def __init__(self, lines: list[str]) -> None:
-        self._lines: list[tuple[str, str, str | None]] = []
-        self._names: dict[str, str | None] = {}
+        self._lines: list[tuple[str, str, str]] = []
+        self._names: dict[str, tuple[str, str | None]] = {}
         for line in lines:
             name, colon, value = line.partition(":")
-            text: str | None = value.lstrip()
-            if not colon:
-                name, semicolon, rest = line.partition(";")
-                if not semicolon or rest:
-                    continue
-                text = ""
-            elif not text:
-                text = None
-            self._lines.append((name.strip().lower(), name, text))
-            self._names.setdefault(name.strip().lower(), text)
+            is_sent = bool(colon and name and value.strip(SPACES))
+            if not colon and line.partition(";")[1:] == (";", ""):
+                name, is_sent = line[:-1], True
+            if is_sent:
+                self._lines.append((name.lower(), name, value))
+            ends = [at for at in (line.find(":"), line.find(";")) if at >= 0]
+            if ends:  # it stands for curl's own header of that name, sent or not
+                rest = line[min(ends) + 1 :]
+                self._names.setdefault(line[: min(ends)].lower(), (line, rest if is_sent else None))
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
 
+    def line(self, name: str) -> str | None:
+        """Return the first line of a name, whether it is sent or not."""
+        return self._names[name][0] if name in self._names else None
+
     def value(self, name: str) -> str | None:
         """Return the first value given; None when there is none, or the header is to be left out."""
-        return self._names.get(name)
+        value = self._names[name][1] if name in self._names else None
+        return value.strip(SPACES) if value is not None else None
 
     def add_to(self, headers: Headers, without: tuple[str, ...]) -> None:
         """Put those on that are to be sent, in their order."""
         for key, name, value in self._lines:
-            if value is not None and key not in without:
-                headers.append((encode_text(name), encode_text(value)))
+            if key not in without:
+                headers.append((encode_text(name), as_typed(value)))
+
+
+def as_typed(rest: str) -> bytes:
+    """Return a header's value from what is behind its colon; most have one space there."""
+    octets = encode_text(rest)
+    return octets[1:] if octets[:1] == b" " and octets[1:2] not in (b" ", b"\t", b"") else AsTyped(octets)
 
 
 class Credentials:
@@ -86,20 +99,19 @@ def compose(
     the user's own Authorization and Cookie were meant for.
     """
     config, url = transfer.config, transfer.url
-    custom = CustomHeaders(
-        config.headers + transfer.extra_headers + (config.proxy_headers if absolute else [])
-    )
+    custom = CustomHeaders(config.headers + transfer.extra_headers)
+    for_proxy = CustomHeaders(config.proxy_headers if absolute else [])
     has_body = transfer.method in ("POST", "PUT") and transfer.body is not None
     body = transfer.body if has_body and not credentials.is_negotiating else None
     version = b"1.0" if config.http_version == "1.0" or transfer.met_http10 else b"1.1"
     chunked = _is_chunked(custom, body, version)
     headers: Headers = []
-    skipped = ["host"]
     is_first_host = url.host.lower() == transfer.first_url.host.lower()
     _add_host(headers, custom, url.authority, is_first_host)
+    skipped = ["host"] if headers else []
     if not trusted:
         skipped += ["authorization", "cookie"]
-    if credentials.proxy and "proxy-authorization" not in custom:
+    if credentials.proxy and not ("proxy-authorization" in custom or "proxy-authorization" in for_proxy):
         headers.append((b"Proxy-Authorization", credentials.proxy))
     if credentials.host and ("authorization" not in custom or not trusted):
         headers.append((b"Authorization", credentials.host))
@@ -122,7 +134,7 @@ def compose(
     referer = transfer.result.referer
     if referer and "referer" not in custom:
         headers.append((b"Referer", encode_text(referer)))
-    if absolute and "proxy-connection" not in custom:
+    if absolute and not ("proxy-connection" in custom or "proxy-connection" in for_proxy):
         headers.append((b"Proxy-Connection", b"Keep-Alive"))
     if chunked and "transfer-encoding" not in custom:
         headers.append((b"Transfer-Encoding", b"chunked"))
@@ -134,6 +146,7 @@ def compose(
         skipped += ["content-type"] if config.form is not None and has_body else []
         skipped += ["content-length"] if credentials.is_negotiating else []
     custom.add_to(headers, tuple(skipped))
+    for_proxy.add_to(headers, tuple(skipped))
     expects_continue = False
     if has_body:
         expects_continue = _add_body_headers(headers, transfer, custom, body, chunked, version, expects)
@@ -156,7 +169,8 @@ def compose_connect(
     custom = CustomHeaders(transfer.config.proxy_headers)
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     headers: Headers = []
-    _add_host(headers, custom, authority, True)
+    if "host" not in custom:
+        headers.append((b"Host", encode_text(authority)))
     if authorization and "proxy-authorization" not in custom:
         headers.append((b"Proxy-Authorization", authorization))
     agent = transfer.config.user_agent
@@ -164,7 +178,7 @@ def compose_connect(
         headers.append((b"User-Agent", encode_text(agent or USER_AGENT)))
     if "proxy-connection" not in custom:
         headers.append((b"Proxy-Connection", b"Keep-Alive"))
-    custom.add_to(headers, ("host",))
+    custom.add_to(headers, ())
     version = b"1.0" if is_http10 else b"1.1"
     return Request(b"CONNECT", encode_text(authority), headers, http_version=version)
 
@@ -189,8 +203,8 @@ def _target(transfer: Transfer, absolute: bool) -> bytes:
 def _add_host(headers: Headers, custom: CustomHeaders, authority: str, trusted: bool) -> None:
     if "host" not in custom or not trusted:
         headers.append((b"Host", encode_text(authority)))
-    elif (value := custom.value("host")) is not None:
-        headers.append((b"Host", encode_text(value)))
+    elif (line := custom.line("host")) != "Host:":
+        headers.append((b"Host", as_typed((line or "")[len("Host:") :])))
 
 
 def _add_signature(
@@ -290,11 +304,11 @@ def _add_body_headers(
         headers.append((b"Content-Type", encode_text(value)))
     elif not is_put and transfer.content_type and "content-type" not in custom:
         headers.append((b"Content-Type", encode_text(transfer.content_type)))
-    if version == b"1.0" or body is None or not expects:
+    if body is None or not expects:
         return False
     if "expect" in custom:
         return (custom.value("expect") or "").lower() == "100-continue"
-    if length == 0 or (not is_put and length is not None and length <= EXPECT_FROM):
+    if version == b"1.0" or length == 0 or (not is_put and length is not None and length <= EXPECT_FROM):
         return False
     headers.append((b"Expect", b"100-continue"))
     return True

@@ -359,7 +359,7 @@ class Session:
             self._rewind()
         elif not self._follows(head):
             return False
-        if connection.is_reusable:  # of a connection that is to be closed nothing more is read
+        if connection.is_reusable and not response.is_complete:  # else nothing more is read
             self.observer.note("Ignoring the response-body")
         await self._let_go(connection, response)
         self.observer.note(f"Issue another request to this URL: '{transfer.url.text()}'")

@@ -442,9 +442,12 @@ def _request_event(request: Request) -> h11.Request | None:
     """Return a request as h11 takes it; None where it refuses what curl sends."""
     method, target, headers = request.method, request.target, request.headers
     both_framings = request.is_chunked and any(name.lower() == b"content-length" for name, _ in headers)
-    if request.http_version == b"1.1" and not both_framings and all(v and v[-1] > 32 for _, v in headers):
+    as_usual = all(type(value) is bytes and value and value[-1] > 32 for _, value in headers)
+    host_first = headers[:1] and headers[0][0].lower() == b"host"  # h11 would put it there
+    if request.http_version == b"1.1" and not both_framings and as_usual and host_first:
         try:
-            return h11.Request(method=method, target=target, headers=headers)
+            event = h11.Request(method=method, target=target, headers=headers)
+            return event if len(event.headers) == len(headers) else None  # it makes one of two lengths
         except h11.LocalProtocolError:
             pass
     return None

@@ -8,14 +8,14 @@ transfer codings other than chunked.
 from __future__ import annotations
 
 from pycurl_redox import errors
-from pycurl_redox.message import Head, Headers
+from pycurl_redox.message import AsTyped, Head, Headers
 
 
 def build_head(method: bytes, target: bytes, http_version: bytes, headers: Headers) -> bytes:
     """Write a head as it is given; only what would end a line early is refused."""
     lines = [b"%s %s HTTP/%s" % (method, target, http_version)]
     for name, value in headers:
-        lines.append(b"%s: %s" % (name, value) if value else name + b":")
+        lines.append(name + (b": " if value and not isinstance(value, AsTyped) else b":") + value)
     for line in lines:
         if b"\r" in line or b"\n" in line or b"\0" in line:
             raise errors.UsageError("HTTP: a line end or NUL inside a request line or header", 43)

@@ -11,6 +11,12 @@ Headers = list[tuple[bytes, bytes]]
 CONTINUE_WAIT = 1.0  # seconds that curl waits for a 100
 
 
+class AsTyped(bytes):
+    """A header's value with all that stood behind the colon: it goes out as it was typed."""
+
+    __slots__ = ()
+
+
 class Body(Protocol):
     """What a request carries; read once, and again from the start after `rewind`."""
 

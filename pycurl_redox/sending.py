@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SENT_WITH_HEAD = 64 * 1024
 """Octets of -d that curl sends in one piece with the head, and counts with it."""
 
+LAST_CHUNK = b"0\r\n\r\n"
+"""RFC 9112 §7.1, with no trailers."""
+
 UPLOAD_PIECE = 256 * 1024
 """Octets read from the body at once."""
 
@@ -45,7 +48,7 @@ class Upload:
         self._changed = Signal()
         self._error: Exception | None = None
         self._body_error: Exception | None = None
-        self._untold: Buffer = b""
+        self._untold: list[Buffer] = []
         self._pace: Pace | None = None
         self._size = UPLOAD_PIECE
         self.is_done = request.body is None
@@ -70,13 +73,16 @@ class Upload:
         return self._next_piece()
 
     def tell(self) -> None:
-        """Count and show the piece that has just been written."""
-        if len(self._untold):
-            self.connection.body_sent += len(self._untold)
-            self.connection.observer.data_out(self._untold)
-            self._untold = b""
-            if self.is_done and self._goes_by_itself:
-                self.connection.observer.note("We are completely uploaded and fine")
+        """Count and show what has just been written; chunks with their framing, as curl does."""
+        observer = self.connection.observer
+        for data in self._untold:
+            if data is LAST_CHUNK:
+                observer.note("Signaling end of chunked upload via terminating chunk.")
+            self.connection.body_sent += len(data)
+            observer.data_out(data)
+        if self._untold and self.is_done and self._goes_by_itself and not self._request.is_chunked:
+            observer.note("We are completely uploaded and fine")
+        self._untold = []
 
     async def run(self, deadline: float | None) -> None:
         """Send what is left."""
@@ -128,12 +134,12 @@ class Upload:
         ended = not len(data)
         if not ended and body.length is not None:
             ended = body.is_at_end
-        pieces: list[Buffer] = []
-        if len(data):
-            self._untold = data
-            pieces = [b"%x\r\n" % len(data), data, b"\r\n"] if self._request.is_chunked else [data]
-        if ended:
-            self.is_done = True
-            if self._request.is_chunked:
-                pieces.append(b"0\r\n\r\n")
+        self.is_done = ended
+        pieces: list[Buffer] = [data] if len(data) else []
+        if self._request.is_chunked:
+            if pieces:
+                pieces = [b"".join([b"%x\r\n" % len(data), data, b"\r\n"])]
+            if ended:
+                pieces = [*pieces, LAST_CHUNK] if self._goes_by_itself else [b"".join([*pieces, LAST_CHUNK])]
+        self._untold = pieces
         return pieces

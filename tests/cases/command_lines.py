@@ -57,7 +57,7 @@ CASES = [
          sent=b"Content-Length: 3\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\na=b"),
     Case("-X says another word", "-s -X PURGE a.test", (HI,), b"hi\n", sent=b"PURGE / HTTP/1.1"),
     Case("-H changes, empties and removes", "-s -H User-Agent: -H Accept:a/b -H X; a.test", (HI,), b"hi\n",
-         sent=b"Host: a.test\r\nAccept: a/b\r\nX:\r\n\r\n"),
+         sent=b"Host: a.test\r\nAccept:a/b\r\nX:\r\n\r\n"),
     Case("-w comes after the body", "-s -w %{http_code}.%{size_download} a.test", (HI,), b"hi\n200.3"),
     Case("-L follows", "-sL a.test", ((reply(b"x", "302 Found", "Location: /y"), *HI),), b"hi\n"),
     Case("too many redirects", "-sSL --max-redirs 1 a.test",

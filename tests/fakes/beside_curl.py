@@ -31,7 +31,9 @@ def both(
 ) -> dict[str, Left]:
     """Run both at the same time; `notes`: the pattern of the lines of stderr that are compared."""
     with ThreadPoolExecutor(2) as pool:
-        left = pool.map(lambda name: _run(folder / name, COMMANDS[name], words, files or {}, notes), COMMANDS)
+        left = pool.map(
+            lambda name: run_in(folder / name, COMMANDS[name], words, files or {}, notes), COMMANDS
+        )
     return dict(zip(COMMANDS, left, strict=True))
 
 
@@ -49,7 +51,7 @@ def differences(ours: str, curl: str) -> Iterator[tuple[str, str]]:
             yield one, other
 
 
-def _run(
+def run_in(
     folder: Path, command: Sequence[str], words: Sequence[str], files: dict[str, str], notes: str | None
 ) -> Left:
     folder.mkdir(exist_ok=True)

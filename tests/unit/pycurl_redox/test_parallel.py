@@ -153,7 +153,7 @@ def test_the_operations_of_next_run_together(tmp_path: Path) -> None:
     code, seconds = run("-sZ --no-progress-meter -o f a.test/1 --next -s -o g -H X:y a.test/2", network)
     assert (code, seconds) == (0, 10)
     assert (tmp_path / "f").read_bytes() == (tmp_path / "g").read_bytes() == b"hi"
-    assert [b"X: y" in stream.sent for stream in network.streams] == [False, True]
+    assert [b"X:y" in stream.sent for stream in network.streams] == [False, True]
 
 
 def test_rate_has_no_effect_side_by_side() -> None:
