@@ -23,6 +23,7 @@ from tls.config import (
     SECP384R1,
     SECP521R1,
     SIGNATURE_SCHEME_NAMES,
+    X448,
     X25519,
     TlsConfig,
 )
@@ -36,9 +37,10 @@ GROUP_ALIASES = {
     "P-384": SECP384R1,
     "P-521": SECP521R1,
     "X25519": X25519,
+    "X448": X448,
 }
 _GROUPS = (
-    "x448 X448 ffdhe2048 ffdhe3072 ffdhe4096 ffdhe6144 ffdhe8192 "
+    "ffdhe2048 ffdhe3072 ffdhe4096 ffdhe6144 ffdhe8192 "
     "brainpoolP256r1 brainpoolP384r1 brainpoolP512r1 "
     "secp160k1 secp160r1 secp160r2 secp192k1 secp192r1 prime192v1 secp224k1 secp224r1 secp256k1 "
     "sect163k1 sect163r1 sect163r2 sect193r1 sect193r2 sect233k1 sect233r1 sect239k1 sect283k1 sect283r1 "

@@ -40,12 +40,16 @@ SECP256R1 = 0x0017
 SECP384R1 = 0x0018
 SECP521R1 = 0x0019
 X25519 = 0x001D
+X448 = 0x001E
+SECP256R1MLKEM768 = 0x11EB
 X25519MLKEM768 = 0x11EC
 GROUP_NAMES = {
     SECP256R1: "secp256r1",
     SECP384R1: "secp384r1",
     SECP521R1: "secp521r1",
     X25519: "x25519",
+    X448: "x448",
+    SECP256R1MLKEM768: "SecP256r1MLKEM768",
     X25519MLKEM768: "X25519MLKEM768",
 }
 
@@ -79,6 +83,10 @@ SIGNATURE_SCHEME_NAMES = {
     RSA_PSS_PSS_SHA384: "rsa_pss_pss_sha384",
     RSA_PSS_PSS_SHA512: "rsa_pss_pss_sha512",
 }
+
+
+# RFC 8879 §7.3.
+CERTIFICATE_ZLIB, CERTIFICATE_BROTLI, CERTIFICATE_ZSTD = 1, 2, 3
 
 
 class Signer(Protocol):
@@ -240,6 +248,8 @@ class TlsConfig(NamedTuple):
     #: Ask for an OCSP staple, for signed certificate timestamps; `HandshakeCompleted` has the octets.
     request_ocsp: bool = False
     request_sct: bool = False
+    #: How the server may compress its certificates (RFC 8879); `compression.available()` are all there are.
+    certificate_compression: tuple[int, ...] = (CERTIFICATE_ZLIB,)
     #: Judges the staple, None where the server sent none; raises `CertificateError`, with alert 113.
     check_staple: Callable[[Certificate, bytes | None], None] | None = None
     #: With one, the server may also ask for it after the handshake (RFC 8446 §4.2.6).
@@ -256,6 +266,15 @@ class TlsConfig(NamedTuple):
     ech_configs: bytes = b""
     #: Where nothing is sealed, send what looks as if something were (RFC 9849 §6.2).
     grease_ech: bool = False
+    #: Offer values that mean nothing, so that servers stay used to what they do not know (RFC 8701), and the
+    #: extensions in an order that nobody can come to rely on.
+    grease: bool = False
+    permute_extensions: bool = False
+    #: The longest record to be sent to us, its type and padding counted (RFC 8449): 64 to 16385.  The
+    #: server's wish is followed; None: not spoken of.
+    record_size_limit: int | None = 16385
+    #: Records of TLS 1.3 are filled up to a multiple of so many octets (RFC 8446 §5.4).
+    pad_records_to: int = 1
     #: Called with each line of an SSLKEYLOGFILE; who has these lines reads the connection.
     key_log: Callable[[str], None] | None = None
     #: Give a `MessageTraced` for each message in and out.

@@ -33,6 +33,7 @@ from .config import (
     RSA_PSS_RSAE_SHA384,
     RSA_PSS_RSAE_SHA512,
     SECP256R1,
+    SECP256R1MLKEM768,
     SECP384R1,
     SECP521R1,
     TLS_AES_128_GCM_SHA256,
@@ -44,6 +45,7 @@ from .config import (
     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
     TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    X448,
     X25519,
     X25519MLKEM768,
 )
@@ -118,7 +120,8 @@ CHACHA_SUITES_12 = (
     TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 )
-GROUPS_12 = (X25519, SECP256R1, SECP384R1, SECP521R1)
+GROUPS_12 = (X25519, SECP256R1, SECP384R1, SECP521R1, X448)
+MLKEM768_CIPHERTEXT_SIZE = 1088
 
 
 # Hashes; the standard library's would map a second OpenSSL into the process, which costs 3 ms.
@@ -244,43 +247,82 @@ class NistExchange:
             raise _bad_share(self.group, peer_share) from None
 
 
-class X25519MLKEM768Exchange:
-    """The hybrid of draft-ietf-tls-ecdhe-mlkem: ML-KEM's part first, in the shares and in the secret.
+class X448Exchange:
+    """X448 (RFC 7748); an all-zero result is refused (RFC 8446 §7.4.2)."""
 
-    Made on an X25519 exchange whose key pair is also offered by itself.
-    """
+    group = X448
 
-    group = X25519MLKEM768
+    def __init__(self) -> None:
+        from cryptography.hazmat.primitives.asymmetric import x448
 
-    def __init__(self, classical: X25519Exchange) -> None:
-        from cryptography.hazmat.primitives.asymmetric import mlkem
-
-        self._classical = classical
-        self._key = mlkem.MLKEM768PrivateKey.generate()
-        self.share = self._key.public_key().public_bytes_raw() + classical.share
+        self._key = x448.X448PrivateKey.generate()
+        self.share = self._key.public_key().public_bytes_raw()
 
     def shared_secret(self, peer_share: bytes) -> bytes:
-        if len(peer_share) != 1088 + 32:
-            raise _bad_share(self.group, peer_share)
+        from cryptography.hazmat.primitives.asymmetric import x448
+
         try:
-            return self._key.decapsulate(peer_share[:1088]) + self._classical.shared_secret(peer_share[1088:])
+            return self._key.exchange(x448.X448PublicKey.from_public_bytes(peer_share))
         except ValueError:
             raise _bad_share(self.group, peer_share) from None
 
 
+class HybridExchange:
+    """ML-KEM-768 and a curve (draft-ietf-tls-ecdhe-mlkem §4), side by side in the shares and in the secret.
+
+    The part of a NIST curve comes first, that of X25519 last.  It is made on
+    an exchange whose key pair may also be offered by itself.
+    """
+
+    def __init__(self, classical: KeyExchange) -> None:
+        from cryptography.hazmat.primitives.asymmetric import mlkem
+
+        self._classical = classical
+        self._curve_first = classical.group != X25519
+        self.group = SECP256R1MLKEM768 if self._curve_first else X25519MLKEM768
+        self._key = mlkem.MLKEM768PrivateKey.generate()
+        self.share = self._joined(classical.share, self._key.public_key().public_bytes_raw())
+
+    def shared_secret(self, peer_share: bytes) -> bytes:
+        curve_size = len(self._classical.share)
+        if len(peer_share) != MLKEM768_CIPHERTEXT_SIZE + curve_size:
+            raise _bad_share(self.group, peer_share)
+        cut = curve_size if self._curve_first else MLKEM768_CIPHERTEXT_SIZE
+        first, second = peer_share[:cut], peer_share[cut:]
+        point, ciphertext = (first, second) if self._curve_first else (second, first)
+        try:
+            return self._joined(self._classical.shared_secret(point), self._key.decapsulate(ciphertext))
+        except ValueError:
+            raise _bad_share(self.group, peer_share) from None
+
+    def _joined(self, of_curve: bytes, of_kem: bytes) -> bytes:
+        return of_curve + of_kem if self._curve_first else of_kem + of_curve
+
+
+#: The hybrid groups, and the curve in each.
+HYBRIDS = {X25519MLKEM768: X25519, SECP256R1MLKEM768: SECP256R1}
+
+
 def new_key_exchanges(groups: tuple[int, ...]) -> tuple[KeyExchange, ...]:
-    """Make a key pair for each group; X25519 inside the hybrid and by itself share one."""
-    classical = None
-    exchanges: list[KeyExchange] = []
+    """Make a key pair for each group; a curve by itself and inside a hybrid share one."""
+    made: dict[int, KeyExchange] = {}
     for group in groups:
-        if group in (X25519, X25519MLKEM768):
-            classical = classical or X25519Exchange()
-            exchanges.append(classical if group == X25519 else X25519MLKEM768Exchange(classical))
-        elif group in (SECP256R1, SECP384R1, SECP521R1):
-            exchanges.append(NistExchange(group))
-        else:
-            raise UsageError(f"TlsConfig: no such group: 0x{group:04x}")
-    return tuple(exchanges)
+        curve = HYBRIDS.get(group, group)
+        if curve not in made:
+            made[curve] = _curve_exchange(curve)
+        if curve != group:
+            made[group] = HybridExchange(made[curve])
+    return tuple(made[group] for group in groups)
+
+
+def _curve_exchange(group: int) -> KeyExchange:
+    if group == X25519:
+        return X25519Exchange()
+    if group in (SECP256R1, SECP384R1, SECP521R1):
+        return NistExchange(group)
+    if group == X448:
+        return X448Exchange()
+    raise UsageError(f"TlsConfig: no such group: 0x{group:04x}")
 
 
 def _bad_share(group: int, share: bytes) -> PeerMisbehavedError:

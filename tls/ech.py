@@ -166,7 +166,7 @@ class EchOffer(NamedTuple):
 
         def hello(payload: bytes) -> bytes:
             outer.extensions = [*kept, (ext.ENCRYPTED_CLIENT_HELLO, head + vector(2, payload)), *last]
-            suites = outer.config.all_cipher_suites
+            suites = outer.cipher_suites
             return build_client_hello(outer.random, outer.session_id, suites, outer.extensions)
 
         associated = hello(bytes(len(inner) + crypto.TAG_SIZE))[4:]
@@ -184,7 +184,7 @@ class EchOffer(NamedTuple):
                 extensions.append(one)
             elif one[0] == shared[0]:
                 extensions.append(named)
-        encoded = build_client_hello(inner.random, b"", inner.config.all_cipher_suites, extensions)[4:]
+        encoded = build_client_hello(inner.random, b"", inner.cipher_suites, extensions)[4:]
         return encoded + bytes(self._padding(len(encoded)))
 
     def _padding(self, length: int) -> int:

@@ -16,6 +16,7 @@ SIGNATURE_ALGORITHMS = 13
 APPLICATION_LAYER_PROTOCOL_NEGOTIATION = 16
 SIGNED_CERTIFICATE_TIMESTAMP = 18
 EXTENDED_MASTER_SECRET = 23
+COMPRESS_CERTIFICATE = 27
 RECORD_SIZE_LIMIT = 28
 SESSION_TICKET = 35
 PRE_SHARED_KEY = 41
@@ -54,6 +55,7 @@ IN_SERVER_HELLO_12 = frozenset(
         APPLICATION_LAYER_PROTOCOL_NEGOTIATION,
         SIGNED_CERTIFICATE_TIMESTAMP,
         EXTENDED_MASTER_SECRET,
+        RECORD_SIZE_LIMIT,
         SESSION_TICKET,
         RENEGOTIATION_INFO,
     }
@@ -139,6 +141,11 @@ def alpn(protocols: tuple[bytes, ...]) -> bytes:
     return vector(2, b"".join(vector(1, protocol) for protocol in protocols))
 
 
+def compress_certificate(algorithms: tuple[int, ...]) -> bytes:
+    """RFC 8879 §3."""
+    return vector(1, uint16_list(algorithms))
+
+
 def status_request() -> bytes:
     """RFC 6066 §8: OCSP, any responder, no extensions."""
     return b"\x01" + vector(2, b"") + vector(2, b"")
@@ -184,6 +191,16 @@ def parse_point_formats(body: bytes) -> None:
             raise PeerMisbehavedError(
                 "ServerHello: ec_point_formats without uncompressed points", Alert.ILLEGAL_PARAMETER
             )
+
+
+def parse_record_size_limit(body: bytes, message: str, most: int) -> int:
+    """RFC 8449 §4: octets of a plaintext, from 64; in TLS 1.3 its type and padding are counted."""
+    limit = parse_uint16(body, f"{message}, extension record_size_limit")
+    if not 64 <= limit <= most:
+        raise PeerMisbehavedError(
+            f"{message}: record_size_limit must be from 64 to {most}: {limit}", Alert.ILLEGAL_PARAMETER
+        )
+    return limit
 
 
 def parse_server_name(body: bytes) -> None:

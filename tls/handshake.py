@@ -36,6 +36,7 @@ from .messages import (
 )
 from .offer import EarlyData, Offer
 from .proofs import FinishedVerified, PskAccepted, SignatureVerified, proof_of_session
+from .record import MAX_INNER_PLAINTEXT
 from .traffic import ExpectTraffic
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class ExpectEncryptedExtensions(NamedTuple):
             ext.parse_server_name(body)
         if (body := extensions.get(ext.SUPPORTED_GROUPS)) is not None:
             ext.parse_supported_groups(body)
+        if (body := extensions.get(ext.RECORD_SIZE_LIMIT)) is not None:
+            output.limit_records(
+                ext.parse_record_size_limit(body, "EncryptedExtensions", MAX_INNER_PLAINTEXT)
+            )
         alpn = self._alpn(extensions.get(ext.APPLICATION_LAYER_PROTOCOL_NEGOTIATION))
         session = self.session
         if (body := extensions.get(ext.ENCRYPTED_CLIENT_HELLO)) is not None:
@@ -161,10 +166,15 @@ class ExpectCertificate(NamedTuple):
     request: CertificateRequest | None
 
     def handle(self, message: HandshakeMessage, output: Output) -> State:
-        if message.kind != messages.CERTIFICATE:
+        offer, whole = self.session.offer, message
+        limits = offer.config.limits
+        if message.kind == messages.COMPRESSED_CERTIFICATE and ext.COMPRESS_CERTIFICATE in offer.offered:
+            from .compression import decompressed
+
+            whole = decompressed(message, offer.config.certificate_compression, limits.certificate_size)
+        if whole.kind != messages.CERTIFICATE:
             raise unexpected(message.kind, "Certificate")
-        offer = self.session.offer
-        certificate = CertificateMessage.parse(message, offer.offered, offer.config.limits.certificate_count)
+        certificate = CertificateMessage.parse(whole, offer.offered, limits.certificate_count)
         self.session.transcript.add(message.encoded)
         return ExpectCertificateVerify(self.session, self.alpn, self.request, certificate)
 

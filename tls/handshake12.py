@@ -28,6 +28,7 @@ from .key_schedule import Transcript
 from .messages import CertificateMessage, HandshakeMessage, ServerHello, unexpected
 from .messages12 import CertificateRequest12, ServerKeyExchange
 from .proofs import FinishedVerified, PskAccepted, SignatureVerified, proof_of_session
+from .record import MAX_PLAINTEXT
 from .record12 import Protection12
 from .traffic import MAX_TICKET_LIFETIME, ExpectTraffic12
 
@@ -90,6 +91,8 @@ def accept(offer: Offer, hello: ServerHello, message: HandshakeMessage, output: 
     hello.expect_only({kind for kind in ext.IN_SERVER_HELLO_12 if kind in offer.offered})
     alpn = _check_extensions(offer, hello)
     output.version = TLS12
+    if (body := hello.extensions.get(ext.RECORD_SIZE_LIMIT)) is not None:
+        output.limit_records(1 + ext.parse_record_size_limit(body, "ServerHello", MAX_PLAINTEXT))
     may_sign = offer.config.client_certificate is not None and resumed is None
     signed = bytearray(offer.encoded) if may_sign else None
     sct_list = hello.extensions.get(ext.SIGNED_CERTIFICATE_TIMESTAMP)
@@ -294,7 +297,7 @@ def change_cipher_spec(state: State, fragment: memoryview, output: Output) -> St
         raise PeerMisbehavedError(
             "record: content type not allowed here: change_cipher_spec", Alert.UNEXPECTED_MESSAGE
         )
-    output.reader.protection = state.keys.server
+    output.read_with_12(state.keys.server)
     return ExpectFinished12(state)
 
 
@@ -374,7 +377,7 @@ class ExpectFinished12(NamedTuple):
 def _send_finished(session: Session12, keys: Keys12, output: Output) -> None:
     """ChangeCipherSpec and Finished of our side (RFC 5246 §7.1, §7.4.9)."""
     output.send_change_cipher_spec_12()
-    output.writer.protection = keys.client
+    output.write_with_12(keys.client)
     digest = session.transcript.digest()
     finished = messages.build_finished(
         prf.verify_data(session.suite.hash_name, keys.master, "client", digest)

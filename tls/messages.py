@@ -26,6 +26,7 @@ CLIENT_KEY_EXCHANGE = 16
 FINISHED = 20
 CERTIFICATE_STATUS = 22
 KEY_UPDATE = 24
+COMPRESSED_CERTIFICATE = 25
 
 NAMES = {
     HELLO_REQUEST: "HelloRequest",
@@ -43,6 +44,7 @@ NAMES = {
     FINISHED: "Finished",
     CERTIFICATE_STATUS: "CertificateStatus",
     KEY_UPDATE: "KeyUpdate",
+    COMPRESSED_CERTIFICATE: "CompressedCertificate",
     254: "message_hash",
 }
 
@@ -114,7 +116,7 @@ class MessageJoiner:
             return limits.hello_size
         if kind in (ENCRYPTED_EXTENSIONS, CERTIFICATE_REQUEST):
             return limits.parameters_size
-        if kind in (CERTIFICATE, CERTIFICATE_STATUS):
+        if kind in (CERTIFICATE, CERTIFICATE_STATUS, COMPRESSED_CERTIFICATE):
             return limits.certificate_size
         if kind == NEW_SESSION_TICKET:
             return limits.ticket_size

@@ -24,8 +24,11 @@ from .errors import CertificateError, UsageError
 from .key_schedule import EarlySecret, Transcript, finished_verify_data
 from .messages import build_client_hello
 from .proofs import PskAccepted, proof_of_session
+from .record import MAX_INNER_PLAINTEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .crypto import KeyExchange
     from .ech import EchOffer
 
@@ -61,6 +64,7 @@ class Offer:
         "encoded",
         "exchanges",
         "extensions",
+        "grease",
         "is_used",
         "psk",
         "random",
@@ -88,6 +92,8 @@ class Offer:
         self.extensions = extensions
         self.encoded = encoded
         self.session_12 = session_12
+        self.grease: tuple[int, ...] = ()
+        """A code that means nothing for suites, groups, versions, and two extensions; none: not sent."""
         self.psk: EarlySecret | None = None
         self.early: EarlyData | None = None
         self.early_outcome: EarlyDataOutcome = "no_session_offered" if config.early_data else "disabled"
@@ -102,6 +108,10 @@ class Offer:
         if self.ech_outcome == "accepted":
             kinds.remove(ext.ENCRYPTED_CLIENT_HELLO)  # the mark of an inner hello, which nobody answers
         return kinds
+
+    @property
+    def cipher_suites(self) -> tuple[int, ...]:
+        return self.grease[:1] + self.config.all_cipher_suites
 
     def exchange_for(self, group: int) -> KeyExchange | None:
         """The key pair whose share was sent for this group."""
@@ -142,6 +152,7 @@ class Offer:
         )
         offer.early_outcome = self.early_outcome if self.early is None else "hello_retry_request"
         offer.ech_outcome = self.ech_outcome
+        offer.grease = self.grease
         # A session under another hash cannot be resumed any more (RFC 8446 §4.1.4).
         resumable = self.psk is not None and self.psk.hash_name == hash_name
         offer.finish(transcript if resumable else None, resumable)
@@ -149,7 +160,7 @@ class Offer:
 
     def finish(self, transcript: Transcript | None, resume: bool) -> None:
         """Encode, with the session to resume at the end (RFC 8446 §4.2.11)."""
-        suites = self.config.all_cipher_suites
+        suites = self.cipher_suites
         if not resume or self.config.resumption is None:
             self.encoded = build_client_hello(self.random, self.session_id, suites, self.extensions)
             return
@@ -222,8 +233,28 @@ def first_offer(config: TlsConfig, server_name: str, outer: Offer | None = None)
     else:
         session_id = _session_id(config, session_12)
         exchanges = crypto.new_key_exchanges(config.key_shares if TLS13 in config.versions else ())
-    extensions = _extensions(config, server_name, exchanges, session_12)
-    return Offer(config, server_name, random, session_id, exchanges, extensions, b"", session_12)
+    grease = _grease(config) if outer is None else outer.grease
+    extensions = _extensions(config, server_name, exchanges, session_12, grease)
+    if config.permute_extensions:
+        _shuffle(extensions, config.random_bytes)
+    offer = Offer(config, server_name, random, session_id, exchanges, extensions, b"", session_12)
+    offer.grease = grease
+    return offer
+
+
+def _grease(config: TlsConfig) -> tuple[int, ...]:
+    """RFC 8701 §2: both octets the same, and end with 0xA; the two extensions differ."""
+    if not config.grease:
+        return ()
+    suite, group, version, first = (octet >> 4 for octet in config.random_bytes(4))
+    return tuple((high << 4 | 0xA) * 0x0101 for high in (suite, group, version, first, (first + 1) % 16))
+
+
+def _shuffle(extensions: list[tuple[int, bytes]], random_bytes: Callable[[int], bytes]) -> None:
+    """Any order is as likely as any other, near enough."""
+    for last in range(len(extensions) - 1, 0, -1):
+        chosen = int.from_bytes(random_bytes(4), "big") % (last + 1)
+        extensions[last], extensions[chosen] = extensions[chosen], extensions[last]
 
 
 def _session_id(config: TlsConfig, session_12: SessionTicket | None) -> bytes:
@@ -235,20 +266,24 @@ def _session_id(config: TlsConfig, session_12: SessionTicket | None) -> bytes:
 
 
 def _extensions(
-    config: TlsConfig, server_name: str, exchanges: tuple[KeyExchange, ...], session_12: SessionTicket | None
+    config: TlsConfig,
+    server_name: str,
+    exchanges: tuple[KeyExchange, ...],
+    session_12: SessionTicket | None,
+    grease: tuple[int, ...],
 ) -> list[tuple[int, bytes]]:
-    extensions: list[tuple[int, bytes]] = []
+    extensions: list[tuple[int, bytes]] = [(grease[3], b"")] if grease else []
     if config.send_server_name and (name := sni_name(server_name)):
         extensions.append((ext.SERVER_NAME, ext.server_name(name)))
     extensions += [
-        (ext.SUPPORTED_GROUPS, ext.supported_groups(config.groups)),
+        (ext.SUPPORTED_GROUPS, ext.supported_groups(grease[1:2] + config.groups)),
         (ext.SIGNATURE_ALGORITHMS, ext.signature_algorithms(config.all_signature_schemes)),
     ]
     if TLS13 in config.versions:
         extensions += [
-            (ext.SUPPORTED_VERSIONS, ext.supported_versions(config.versions)),
+            (ext.SUPPORTED_VERSIONS, ext.supported_versions(grease[2:3] + config.versions)),
             (ext.PSK_KEY_EXCHANGE_MODES, ext.psk_key_exchange_modes()),
-            (ext.KEY_SHARE, _shares(exchanges)),
+            (ext.KEY_SHARE, _shares(exchanges, grease[1:2])),
         ]
     if TLS12 in config.versions:
         extensions += [
@@ -263,8 +298,16 @@ def _extensions(
         extensions.append((ext.STATUS_REQUEST, ext.status_request()))
     if config.request_sct:
         extensions.append((ext.SIGNED_CERTIFICATE_TIMESTAMP, b""))
+    if config.certificate_compression and TLS13 in config.versions:
+        extensions.append(
+            (ext.COMPRESS_CERTIFICATE, ext.compress_certificate(config.certificate_compression))
+        )
+    if config.record_size_limit is not None:
+        extensions.append((ext.RECORD_SIZE_LIMIT, config.record_size_limit.to_bytes(2, "big")))
     if config.client_certificate is not None:
         extensions.append((ext.POST_HANDSHAKE_AUTH, b""))
+    if grease:
+        extensions.append((grease[4], b"\0"))
     return extensions
 
 
@@ -308,8 +351,9 @@ def _session_12(config: TlsConfig, server_name: str) -> SessionTicket | None:
     return ticket if is_fit else None
 
 
-def _shares(exchanges: tuple[KeyExchange, ...]) -> bytes:
-    return ext.key_share([(exchange.group, exchange.share) for exchange in exchanges])
+def _shares(exchanges: tuple[KeyExchange, ...], grease: tuple[int, ...] = ()) -> bytes:
+    shares = [(group, b"\0") for group in grease]
+    return ext.key_share(shares + [(exchange.group, exchange.share) for exchange in exchanges])
 
 
 def _check(config: TlsConfig) -> None:
@@ -319,6 +363,11 @@ def _check(config: TlsConfig) -> None:
         raise UsageError("TlsConfig: a key share for a group that is not offered")
     if not all(group in GROUP_NAMES for group in config.groups):
         raise UsageError("TlsConfig: unknown group")
+    limit = config.record_size_limit
+    if limit is not None and not 64 <= limit <= MAX_INNER_PLAINTEXT:
+        raise UsageError("TlsConfig: record_size_limit is from 64 to 16385")
+    if not 1 <= config.pad_records_to <= MAX_INNER_PLAINTEXT:
+        raise UsageError("TlsConfig: pad_records_to is from 1 to 16385")
     if not all(1 <= len(protocol) <= 255 for protocol in config.alpn):
         raise UsageError("TlsConfig: ALPN names have 1 to 255 octets")
     if not config.versions or not all(version in (TLS12, TLS13) for version in config.versions):

@@ -17,7 +17,7 @@ from .record import (
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
     HANDSHAKE,
-    MAX_PLAINTEXT,
+    MAX_INNER_PLAINTEXT,
     Buffer,
     Protection,
     RecordReader,
@@ -26,6 +26,7 @@ from .record import (
 
 if TYPE_CHECKING:
     from .offer import EarlyData
+    from .record12 import Protection12
 
 #: The names that curl, after OpenSSL, prints with `-v`.
 _TRACED_NAMES = {
@@ -44,6 +45,7 @@ _TRACED_NAMES = {
     messages.FINISHED: "Finished",
     messages.CERTIFICATE_STATUS: "Certificate Status",
     messages.KEY_UPDATE: "Key update",
+    messages.COMPRESSED_CERTIFICATE: "Compressed Certificate",
 }
 
 
@@ -54,6 +56,8 @@ class Output:
         "_early_data_room",
         "_owes_change_cipher_spec",
         "_owes_key_update",
+        "_read_limit",
+        "_write_limit",
         "client_random",
         "config",
         "events",
@@ -78,6 +82,7 @@ class Output:
         self._owes_change_cipher_spec = in_compatibility_mode
         self._owes_key_update = False
         self._early_data_room = 0
+        self._read_limit = self._write_limit = MAX_INNER_PLAINTEXT
 
     # Messages
 
@@ -134,7 +139,7 @@ class Output:
             if records <= 1:  # the last record is kept for the KeyUpdate itself
                 self.update_write_keys(messages.UPDATE_NOT_REQUESTED)
                 records = max(limit, 2)
-            now = (records - 1) * MAX_PLAINTEXT
+            now = (records - 1) * (self._write_limit - 1)
             self.sent.append(self.writer.seal(APPLICATION_DATA, view[:now]))
             view = view[now:]
 
@@ -164,10 +169,31 @@ class Output:
 
     def read_with(self, suite: CipherSuite, secret: bytes) -> None:
         self.expect_no_leftovers()
-        self.reader.protection = Protection(suite, secret)
+        self.reader.protection = Protection(suite, secret, self._read_limit)
 
     def write_with(self, suite: CipherSuite, secret: bytes) -> None:
-        self.writer.protection = Protection(suite, secret)
+        self.writer.protection = Protection(suite, secret, self._write_limit, self.config.pad_records_to)
+
+    def read_with_12(self, protection: Protection12) -> None:
+        protection.limit = self._read_limit
+        self.reader.protection = protection
+
+    def write_with_12(self, protection: Protection12) -> None:
+        protection.limit = self._write_limit
+        self.writer.protection = protection
+
+    def limit_records(self, server_limit: int) -> None:
+        """Both sides have said how long a record may be (RFC 8449 §4); it goes for all protected ones."""
+        own = self.config.record_size_limit
+        assert own is not None
+        self._read_limit = min(own, MAX_INNER_PLAINTEXT)
+        self._write_limit = min(server_limit, MAX_INNER_PLAINTEXT)
+        for protection, limit in (
+            (self.reader.protection, self._read_limit),
+            (self.writer.protection, self._write_limit),
+        ):
+            if protection is not None:
+                protection.limit = limit
 
     def update_read_keys(self) -> None:
         self.expect_no_leftovers()

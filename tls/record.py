@@ -43,6 +43,8 @@ class RecordProtection(Protocol):
 
     sequence: int
     takes_plain_change_cipher_spec: bool
+    limit: int
+    """The longest inner plaintext, its type counted; in TLS 1.2 the longest plaintext and one."""
 
     def open(self, octets: memoryview, opened: memoryview, start: int) -> tuple[int, int]:
         """Decrypt a record, header and all, to `opened[start:]`; return type and length of its content."""
@@ -56,22 +58,27 @@ class RecordProtection(Protocol):
 class Protection:
     """One direction under one traffic secret: AEAD, nonces, and the way to the next secret."""
 
-    __slots__ = ("aead", "iv", "secret", "sequence", "suite")
+    __slots__ = ("aead", "iv", "limit", "pad_to", "secret", "sequence", "suite")
 
     takes_plain_change_cipher_spec = True
     """RFC 8446 §5: it means nothing, and comes in the clear."""
 
-    def __init__(self, suite: CipherSuite, secret: bytes) -> None:
+    def __init__(
+        self, suite: CipherSuite, secret: bytes, limit: int = MAX_INNER_PLAINTEXT, pad_to: int = 1
+    ) -> None:
         keys = traffic_keys(suite.hash_name, secret, suite.key_size)
         self.suite = suite
         self.secret = secret
         self.aead: Aead = suite.new_aead(keys.key)
         self.iv = int.from_bytes(keys.iv, "big")
         self.sequence = 0
+        self.limit = limit
+        self.pad_to = pad_to
 
     def updated(self) -> Protection:
         """After a KeyUpdate (RFC 8446 §7.2)."""
-        return Protection(self.suite, next_traffic_secret(self.suite.hash_name, self.secret))
+        secret = next_traffic_secret(self.suite.hash_name, self.secret)
+        return Protection(self.suite, secret, self.limit, self.pad_to)
 
     def open(self, octets: memoryview, opened: memoryview, start: int) -> tuple[int, int]:
         """See `RecordProtection`."""
@@ -90,8 +97,8 @@ class Protection:
             raise PeerMisbehavedError(
                 f"record: wrong outer type of a protected record: {octets[0]}", Alert.UNEXPECTED_MESSAGE
             )
-        if length > MAX_INNER_PLAINTEXT:
-            raise plaintext_too_long(length - 1)
+        if length > self.limit:
+            raise plaintext_too_long(length - 1, self.limit - 1)
         content_type = room[-1] if length else 0
         if content_type:
             length -= 1
@@ -103,24 +110,33 @@ class Protection:
         """See `RecordProtection`."""
         encrypt_into, iv = self.aead.encrypt_into, self.iv
         data = memoryview(data).cast("B")
-        total = len(data)
-        count = max(-(-total // MAX_PLAINTEXT), 1)
-        sealed = bytearray(total + count * (HEADER_SIZE + 1 + TAG_SIZE))
+        total, longest = len(data), self.limit - 1
+        count = max(-(-total // longest), 1)
+        padding = self._padding((total - 1) % longest + 1 if total else 0)  # of the last; others are full
+        sealed = bytearray(total + count * (HEADER_SIZE + 1 + TAG_SIZE) + padding)
         room = memoryview(sealed)
         position = 0
-        for start in range(0, max(total, 1), MAX_PLAINTEXT):
-            length = min(total - start, MAX_PLAINTEXT)
+        for start in range(0, max(total, 1), longest):
+            length = min(total - start, longest)
             scratch[:length] = data[start : start + length]
             scratch[length] = content_type
-            size = length + 1 + TAG_SIZE
+            inner = length + 1
+            if padding and start + length == total:
+                scratch[inner : inner + padding] = bytes(padding)
+                inner += padding
+            size = inner + TAG_SIZE
             header = b"\x17\x03\x03" + size.to_bytes(2, "big")
             body = position + HEADER_SIZE
             room[position:body] = header
             nonce = (iv ^ self.sequence).to_bytes(12, "big")
             self.sequence += 1  # before use: whatever happens, no nonce serves twice
-            encrypt_into(nonce, scratch[: length + 1], header, room[body : body + size])
+            encrypt_into(nonce, scratch[:inner], header, room[body : body + size])
             position = body + size
         return sealed
+
+    def _padding(self, length: int) -> int:
+        """RFC 8446 §5.4: up to a multiple of `pad_to`, and never over the limit."""
+        return min(-(length + 1) % self.pad_to, self.limit - length - 1)
 
 
 class RecordReader:
@@ -306,8 +322,8 @@ def _strip_padding(inner: memoryview) -> tuple[int, int]:
     return content[-1], len(content) - 1
 
 
-def plaintext_too_long(length: int) -> PeerMisbehavedError:
-    """Make the error for a content over the limit (RFC 8446 §5.1, RFC 5246 §6.2.1)."""
+def plaintext_too_long(length: int, limit: int = MAX_PLAINTEXT) -> PeerMisbehavedError:
+    """Make the error for a content over the limit (RFC 8446 §5.1, RFC 8449 §4, RFC 5246 §6.2.1)."""
     return PeerMisbehavedError(
-        f"record: plaintext too long: {length} octets, at most {MAX_PLAINTEXT}", Alert.RECORD_OVERFLOW
+        f"record: plaintext too long: {length} octets, at most {limit}", Alert.RECORD_OVERFLOW
     )

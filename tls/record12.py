@@ -9,7 +9,7 @@ from __future__ import annotations
 from .alerts import Alert
 from .crypto import TAG_SIZE, Aead, AuthenticationError, CipherSuite
 from .errors import PeerMisbehavedError
-from .record import HEADER_SIZE, MAX_PLAINTEXT, Buffer, plaintext_too_long
+from .record import HEADER_SIZE, MAX_INNER_PLAINTEXT, Buffer, plaintext_too_long
 
 EXPLICIT_NONCE_SIZE = 8
 _VERSION = b"\x03\x03"
@@ -18,7 +18,7 @@ _VERSION = b"\x03\x03"
 class Protection12:
     """One direction under one key; `iv` is the part of the nonces that both sides know."""
 
-    __slots__ = ("_explicit", "aead", "iv", "sequence", "suite")
+    __slots__ = ("_explicit", "aead", "iv", "limit", "sequence", "suite")
 
     takes_plain_change_cipher_spec = False
 
@@ -28,6 +28,7 @@ class Protection12:
         self._explicit = EXPLICIT_NONCE_SIZE if len(iv) == 4 else 0
         self.iv = int.from_bytes(iv, "big") << 8 * self._explicit
         self.sequence = 0
+        self.limit = MAX_INNER_PLAINTEXT
 
     def open(self, octets: memoryview, opened: memoryview, start: int) -> tuple[int, int]:
         """Decrypt a record, header and all, to `opened[start:]`; return its type and length."""
@@ -48,20 +49,20 @@ class Protection12:
                 f"record: authentication failed: number {self.sequence}", Alert.BAD_RECORD_MAC
             ) from None
         self.sequence += 1
-        if length > MAX_PLAINTEXT:
-            raise plaintext_too_long(length)
+        if length >= self.limit:
+            raise plaintext_too_long(length, self.limit - 1)
         return octets[0], length
 
     def seal(self, content_type: int, data: Buffer, scratch: memoryview) -> bytearray:
         """Protect `data` in as few records as it takes, one behind the other; nothing is copied first."""
         data = memoryview(data).cast("B")
-        total, explicit = len(data), self._explicit
-        count = max(-(-total // MAX_PLAINTEXT), 1)
+        total, explicit, longest = len(data), self._explicit, self.limit - 1
+        count = max(-(-total // longest), 1)
         sealed = bytearray(total + count * (HEADER_SIZE + explicit + TAG_SIZE))
         room = memoryview(sealed)
         position = 0
-        for start in range(0, max(total, 1), MAX_PLAINTEXT):
-            piece = data[start : start + MAX_PLAINTEXT]
+        for start in range(0, max(total, 1), longest):
+            piece = data[start : start + longest]
             length = len(piece)
             kind = bytes((content_type,)) + _VERSION
             sequence = self.sequence.to_bytes(8, "big")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tls import compression
 from tls import config as tls_config
 from tls.alerts import Alert
 from tls.client import TlsClient
@@ -40,6 +41,9 @@ TRUE_ANYHOW = {
     "-expect-extended-master-secret",
 }
 SWITCHES = {
+    "-enable-grease",
+    "-permute-extensions",
+    "-install-cert-compression-algs",
     "-enable-ech-grease",
     "-expect-ech-accept",
     "-expect-no-ech-retry-configs",
@@ -102,6 +106,21 @@ VALUES = {
     "-expect-client-ca-list",
 }
 LISTS = {"-curves", "-verify-prefs", "-signing-prefs", "-expect-peer-verify-pref"}
+
+
+# The runner's own ways of compressing a certificate: two octets fewer, four more, one at random more.
+DECOMPRESSORS = {
+    0xFF01: lambda octets, length: exactly(b"\0\0" + octets, length),
+    0xFF02: lambda octets, length: exactly(octets[4:], length),
+    0xFF03: lambda octets, length: exactly(octets[1:], length),
+}
+compression.DECOMPRESSORS.update(DECOMPRESSORS)
+
+
+def exactly(octets: bytes, length: int) -> bytes:
+    if len(octets) != length:
+        raise ValueError(f"{len(octets)} octets")
+    return octets
 
 
 class Unimplemented(Exception):
@@ -199,6 +218,9 @@ class Connection:
             client_certificate=self.client_certificate(),
             early_data="-enable-early-data" in flags,
             grease_ech="-enable-ech-grease" in flags,
+            grease="-enable-grease" in flags,
+            permute_extensions="-permute-extensions" in flags,
+            certificate_compression=tuple(DECOMPRESSORS) if "-install-cert-compression-algs" in flags else (),
             ech_configs=base64.b64decode(flags.values.get("-ech-config-list", "")),
             trace="-early-write-after-message" in flags,
             limits=TlsLimits(),

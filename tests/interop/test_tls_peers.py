@@ -171,7 +171,7 @@ def test_each_suite(identities, suite):
 
 
 @pytest.mark.parametrize(
-    ("name", "group"), [("X25519", 0x1D), ("P-256", 0x17), ("P-384", 0x18), ("P-521", 0x19)]
+    ("name", "group"), [("X25519", 0x1D), ("P-256", 0x17), ("P-384", 0x18), ("P-521", 0x19), ("X448", 0x1E)]
 )
 def test_each_group_at_once(identities, name, group):
     with Peer(identities["p256"], "-www", "-groups", name) as peer:
@@ -204,11 +204,11 @@ def test_an_ed25519_certificate_in_tls_12(identities):
 
 
 @pytest.mark.parametrize(
-    ("name", "group"), [("X25519", 0x1D), ("P-256", 0x17), ("P-384", 0x18), ("P-521", 0x19)]
+    ("name", "group"), [("X25519", 0x1D), ("P-256", 0x17), ("P-384", 0x18), ("P-521", 0x19), ("X448", 0x1E)]
 )
 def test_each_group_of_tls_12(identities, name, group):
     with Peer(identities["rsa"], "-www", "-tls1_2", "-groups", name) as peer:
-        completed = fetched(peer, TlsConfig(groups=(0x11EC, 0x1D, 0x17, 0x18, 0x19)))
+        completed = fetched(peer, TlsConfig(groups=(0x11EC, 0x1D, 0x17, 0x18, 0x19, 0x1E)))
     assert completed.group == group
 
 

@@ -30,7 +30,8 @@ def test_suites_of_tls_1_3(text: str, found: tuple[int, ...]) -> None:
         ("X25519MLKEM768:X25519", (0x11EC, 0x1D)),
         ("P-256:secp384r1:P-521", (0x17, 0x18, 0x19)),
         ("prime256v1", (0x17,)),
-        ("X448:X25519: P-256", (0x1D, 0x17)),
+        ("X448:X25519: P-256", (0x1E, 0x1D, 0x17)),
+        ("x448:SecP256r1MLKEM768", (0x1E, 0x11EB)),
         ("brainpoolP256r1:B-163:X25519", (0x1D,)),
     ],
 )
@@ -62,7 +63,7 @@ FAULTS = [
     (tls_names.groups, "P-256:prime256v1", 59, "failed setting curves list"),
     (tls_names.groups, "p-256", 59, "failed setting curves list"),
     (tls_names.groups, "FFDHE2048:X25519", 59, "failed setting curves list"),
-    (tls_names.groups, "X448:ffdhe2048", 35, "none of these groups"),
+    (tls_names.groups, "ffdhe3072:ffdhe2048", 35, "none of these groups"),
     (tls_names.schemes, "FOO:ed25519", 59, "failed setting signature algorithms: 'FOO:ed25519'"),
     (tls_names.schemes, "", 59, "failed setting signature algorithms: ''"),
     (tls_names.schemes, "ed25519:ed25519", 59, "failed setting signature algorithms"),

@@ -10,7 +10,16 @@ from tests.fakes.scripted_tls_server import ScriptedTlsServer, record, u, vec
 from tls import config as codes
 from tls.alerts import Alert
 from tls.client import TlsClient
-from tls.config import SECP256R1, SECP384R1, SECP521R1, X25519, X25519MLKEM768, TlsConfig
+from tls.config import (
+    SECP256R1,
+    SECP256R1MLKEM768,
+    SECP384R1,
+    SECP521R1,
+    X448,
+    X25519,
+    X25519MLKEM768,
+    TlsConfig,
+)
 from tls.crypto import hkdf_expand, load_signer, new_key_exchanges, schemes_of, verify_signature
 from tls.errors import PassPhraseError, PeerMisbehavedError, UsageError
 
@@ -39,6 +48,24 @@ def test_the_hybrid_and_x25519_share_one_key_pair():
     assert hybrid.share[1184:] == classical.share
 
 
+def test_the_hybrid_with_a_nist_curve_has_its_point_first():
+    """draft-ietf-tls-ecdhe-mlkem §4.1, §4.2, §4.3."""
+    hybrid, classical = new_key_exchanges((SECP256R1MLKEM768, SECP256R1))
+    assert hybrid.share[:65] == classical.share and len(hybrid.share) == 65 + 1184
+    theirs = ec.generate_private_key(ec.SECP256R1())
+    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), hybrid.share[:65])
+    secret, ciphertext = mlkem.MLKEM768PublicKey.from_public_bytes(hybrid.share[65:]).encapsulate()
+    share = theirs.public_key().public_bytes(*UNCOMPRESSED) + ciphertext
+    assert hybrid.shared_secret(share) == theirs.exchange(ec.ECDH(), point) + secret
+
+
+def test_x448_agrees_with_the_other_side():
+    (exchange,) = new_key_exchanges((X448,))
+    theirs = x448.X448PrivateKey.generate()
+    ours = x448.X448PublicKey.from_public_bytes(exchange.share)
+    assert exchange.shared_secret(theirs.public_key().public_bytes_raw()) == theirs.exchange(ours)
+
+
 @pytest.mark.parametrize("group", CURVES)
 def test_the_nist_curves_agree_with_the_other_side(group):
     (exchange,) = new_key_exchanges((group,))
@@ -56,6 +83,10 @@ def bad_shares():
     yield SECP256R1, point.public_bytes(*COMPRESSED)
     yield SECP256R1, b"\x04" + bytes(64)
     yield SECP256R1, point.public_bytes(*UNCOMPRESSED)[:-1] + b"\0\0"
+    yield X448, bytes(56)
+    yield X448, bytes(55)
+    yield SECP256R1MLKEM768, bytes(65 + 1088)
+    yield SECP256R1MLKEM768, point.public_bytes(*UNCOMPRESSED) + bytes(1087)
     yield X25519MLKEM768, bytes(1088 + 31)
     yield X25519MLKEM768, bytes(1088 + 32)  # the X25519 part is of low order
 
@@ -69,8 +100,8 @@ def test_what_is_no_share_of_the_group_is_refused(group, share):
 
 
 def test_a_group_that_is_not_there_is_the_callers_mistake():
-    with pytest.raises(UsageError, match="0x001e"):
-        new_key_exchanges((0x1E,))
+    with pytest.raises(UsageError, match="0x0100"):
+        new_key_exchanges((0x0100,))
 
 
 def test_a_handshake_with_the_hybrid():
