@@ -16,7 +16,7 @@ from .crypto import CIPHER_SUITES
 from .errors import AlertReceivedError, PeerMisbehavedError, TlsError, TruncatedError, UsageError
 from .events import ApplicationData, CloseNotifyReceived, Event
 from .handshake import State
-from .messages import UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
+from .messages import HELLO_REQUEST, UPDATE_NOT_REQUESTED, UPDATE_REQUESTED, HandshakeMessage
 from .offer import Offer, make_offer
 from .output import Output
 from .record import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, MAX_PLAINTEXT, Buffer
@@ -44,8 +44,9 @@ class TlsClient:
         self._has_closed = False
         self._is_aborted = False
         self._is_closed_by_peer = False
-        self._change_cipher_specs = 0
+        self._idle_records = 0
         self._warnings = 0
+        self._hello_requests = 0
         # RFC 8446 §5.1: 0x0301 on the first record, for servers that are picky about it.
         self._output.send_message(offer.encoded, 0x0301)
         if offer.ech is not None:
@@ -172,33 +173,28 @@ class TlsClient:
         elif content_type == HANDSHAKE:
             output.joiner.receive(fragment)
             while (message := output.next_message()) is not None:
-                self._state = self._state.handle(message, output)
+                if message.kind == HELLO_REQUEST and self._may_be_12:
+                    self._decline_renegotiation(message)
+                else:
+                    self._state = self._state.handle(message, output)
         elif not output.joiner.is_empty:  # RFC 8446 §5.1
-            raise PeerMisbehavedError(
-                f"record: content type {content_type} in the midst of a handshake message",
-                Alert.UNEXPECTED_MESSAGE,
-            )
+            raise _not_allowed_here(f"{content_type}, in the midst of a handshake message")
         elif content_type == ALERT:
             self._handle_alert(fragment)
         elif content_type == CHANGE_CIPHER_SPEC:
             self._handle_change_cipher_spec(fragment)
         else:
-            raise PeerMisbehavedError(
-                f"record: content type not allowed here: {content_type}", Alert.UNEXPECTED_MESSAGE
-            )
+            raise _not_allowed_here(str(content_type))
 
     def _handle_application_data(self, fragment: memoryview) -> None:
         if not isinstance(self._state, ExpectTraffic | ExpectTraffic12):
-            raise PeerMisbehavedError(
-                "record: application data before the handshake is complete", Alert.UNEXPECTED_MESSAGE
-            )
+            raise _not_allowed_here("application data before the handshake is complete")
         if not self._output.joiner.is_empty:
-            raise PeerMisbehavedError(
-                "record: application data in the midst of a handshake message", Alert.UNEXPECTED_MESSAGE
-            )
+            raise _not_allowed_here("application data in the midst of a handshake message")
         if len(fragment):
             self._state = self._state.after_application_data()
             self._warnings = 0
+            self._hello_requests = 0
             self._output.events.append(ApplicationData(fragment))
 
     def _handle_alert(self, fragment: memoryview) -> None:
@@ -215,10 +211,17 @@ class TlsClient:
                 self._output.events.append(CloseNotifyReceived())
             else:
                 raise AlertReceivedError("alert received: close_notify in the handshake", Alert(code), code)
-        elif code == Alert.USER_CANCELED:
+        elif code == Alert.USER_CANCELED or (level == _WARNING and self._may_be_12):
             self._count_warning()
         else:
             raise _alert_received(code)
+
+    @property
+    def _may_be_12(self) -> bool:
+        """TLS 1.2 is what is spoken, or what the ServerHello may yet choose."""
+        if isinstance(self._state, ExpectServerHello):
+            return TLS12 in self._output.config.versions and self._state.retry is None
+        return self._output.version == TLS12
 
     def _count_warning(self) -> None:
         self._warnings += 1
@@ -236,14 +239,31 @@ class TlsClient:
             self._state = change_cipher_spec(self._state, fragment, self._output)
             return
         if self.is_handshake_complete or bytes(fragment) != b"\x01":
-            raise PeerMisbehavedError(
-                "record: content type not allowed here: change_cipher_spec", Alert.UNEXPECTED_MESSAGE
-            )
-        self._change_cipher_specs += 1
+            raise _not_allowed_here("change_cipher_spec")
+        self._count_idle("change_cipher_spec")
+
+    def _decline_renegotiation(self, message: HandshakeMessage) -> None:
+        """RFC 5246 §7.4.1.1: in the handshake it is ignored, later answered with a warning.
+
+        A server that asked for the sake of a certificate then decides whether
+        to go on without; one that asks and asks is not waited for.
+        """
+        message.reader().expect_end()
+        if not self.is_handshake_complete:
+            self._count_idle("HelloRequest")
+            return
+        self._hello_requests += 1
+        if self._hello_requests > self._output.config.limits.hello_requests:
+            raise PeerMisbehavedError("HelloRequest: renegotiation is refused", Alert.NO_RENEGOTIATION)
+        if not self._has_closed:
+            self._output.send_alert(Alert.NO_RENEGOTIATION, is_warning=True)
+
+    def _count_idle(self, what: str) -> None:
+        self._idle_records += 1
         limit = self._output.config.limits.empty_records
-        if self._change_cipher_specs > limit:
+        if self._idle_records > limit:
             raise PeerMisbehavedError(
-                f"record: too many empty records: over {limit} change_cipher_spec", Alert.UNEXPECTED_MESSAGE
+                f"record: too many empty records: over {limit} {what}", Alert.UNEXPECTED_MESSAGE
             )
 
     # Ends
@@ -265,6 +285,10 @@ class TlsClient:
             raise UsageError("sending after close")
         if not self.is_handshake_complete:
             raise UsageError("sending before the handshake is complete")
+
+
+def _not_allowed_here(what: str) -> PeerMisbehavedError:
+    return PeerMisbehavedError(f"record: content type not allowed here: {what}", Alert.UNEXPECTED_MESSAGE)
 
 
 def _alert_received(code: int) -> AlertReceivedError:

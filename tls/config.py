@@ -196,6 +196,8 @@ class TlsLimits(NamedTuple):
     empty_records: int = 32
     key_updates: int = 32
     warnings: int = 4
+    #: TLS 1.2: requests for a new handshake that are declined before they are an error; 0: at once.
+    hello_requests: int = 4
     #: After the handshake; one a protected place is usual, and each costs a signature.
     certificate_requests: int = 16
 

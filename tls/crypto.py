@@ -23,6 +23,7 @@ from .config import (
     ECDSA_SECP521R1_SHA512,
     ED448,
     ED25519,
+    GROUP_NAMES,
     RSA_PKCS1_SHA256,
     RSA_PKCS1_SHA384,
     RSA_PKCS1_SHA512,
@@ -373,6 +374,15 @@ def schemes_of_12(key: PublicKeyTypes, is_pss: bool = False) -> tuple[int, ...]:
         return tuple(_ECDSA) if schemes_of(key) else ()
     schemes = schemes_of(key, is_pss)
     return (*schemes, *_PKCS1) if isinstance(key, rsa.RSAPublicKey) and not is_pss else schemes
+
+
+def group_of(key: PublicKeyTypes) -> int | None:
+    """The group on whose curve an ECDSA key lies; None for a key of another kind."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return None
+    return next((group for group, name in GROUP_NAMES.items() if name == key.curve.name), None)
 
 
 def verify_signature(key: PublicKeyTypes, scheme: int, signature: bytes, content: bytes) -> bool:

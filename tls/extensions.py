@@ -46,11 +46,13 @@ IN_ENCRYPTED_EXTENSIONS = frozenset(
     }
 )
 IN_CERTIFICATE = frozenset({STATUS_REQUEST, SIGNED_CERTIFICATE_TIMESTAMP})
-#: What TLS 1.2 answers to in its ServerHello (RFC 5246 §7.4.1.4 and those that came after).
+#: What TLS 1.2 answers to in its ServerHello (RFC 5246 §7.4.1.4 and those that came after);
+#: supported_groups has no place there, but some servers send it, and BoringSSL and OpenSSL pass over it.
 IN_SERVER_HELLO_12 = frozenset(
     {
         SERVER_NAME,
         STATUS_REQUEST,
+        SUPPORTED_GROUPS,
         EC_POINT_FORMATS,
         APPLICATION_LAYER_PROTOCOL_NEGOTIATION,
         SIGNED_CERTIFICATE_TIMESTAMP,

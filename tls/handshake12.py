@@ -10,7 +10,7 @@
 
 ECDHE with an AEAD, and the extended master secret (RFC 7627), are the only way:
 without the latter what was signed is not bound to the keys.  Renegotiation is
-refused.  As in TLS 1.3, a later state holds the proof of an earlier check.
+declined (`client.py`).  As in TLS 1.3, a later state holds the proof of an earlier check.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
 from .events import HandshakeCompleted, TicketReceived
 from .handshake import DIGITAL_SIGNATURE, ech_rejected, illegal
 from .key_schedule import Transcript
-from .messages import CertificateMessage, HandshakeMessage, ServerHello, unexpected
+from .messages import CertificateMessage, HandshakeMessage, ServerHello, name_of, unexpected
 from .messages12 import CertificateRequest12, ServerKeyExchange
 from .proofs import FinishedVerified, PskAccepted, SignatureVerified, proof_of_session
 from .record import MAX_PLAINTEXT
@@ -203,6 +203,9 @@ class ExpectServerKeyExchange12(NamedTuple):
         is_ecdsa_suite = session.suite.code in crypto.ECDSA_SUITES_12
         if is_ecdsa_suite == (leaf.key_algorithm in ("rsa", "rsa-pss")):
             raise illegal("Certificate: the kind of key is not that of the cipher suite")
+        curve = crypto.group_of(leaf.public_key)
+        if curve is not None and curve not in session.offer.config.groups:  # RFC 8422 §5.3
+            raise illegal(f"Certificate: curve of its key not offered: 0x{curve:04x}")
         if scheme not in crypto.schemes_of_12(leaf.public_key, leaf.key_algorithm == "rsa-pss"):
             raise illegal(
                 f"ServerKeyExchange: signature scheme does not fit the certificate's key: 0x{scheme:04x}"
@@ -233,6 +236,7 @@ class ExpectServerHelloDone12(NamedTuple):
         if message.kind != messages.SERVER_HELLO_DONE:
             raise unexpected(message.kind, "ServerHelloDone")
         messages12.parse_empty(message)
+        output.expect_no_leftovers("our flight")
         self.session.add(message.encoded)
         return self._send_flight(output)
 
@@ -246,7 +250,12 @@ class ExpectServerHelloDone12(NamedTuple):
             chain = () if mine is None or scheme is None else mine.chain  # none that the server can check
             self._send(messages12.build_certificate(chain), output)
         exchange = offer.exchange_for(self.group) or crypto.new_key_exchanges((self.group,))[0]
-        premaster = exchange.shared_secret(self.share)
+        try:
+            premaster = exchange.shared_secret(self.share)
+        except PeerMisbehavedError:
+            raise illegal(
+                f"ServerKeyExchange: share is not valid for its group: 0x{self.group:04x}"
+            ) from None
         self._send(messages12.build_client_key_exchange(exchange.share), output)
         hash_name, transcript = session.suite.hash_name, session.transcript
         master = prf.extended_master_secret(hash_name, premaster, transcript.digest())
@@ -284,8 +293,13 @@ class ExpectChangeCipherSpec12(NamedTuple):
         return self.session.expects_ticket and self.ticket is None
 
     def handle(self, message: HandshakeMessage, output: Output) -> State:
-        if message.kind != messages.NEW_SESSION_TICKET or not self.awaits_ticket:
-            raise unexpected(message.kind, "NewSessionTicket" if self.awaits_ticket else "ChangeCipherSpec")
+        if not self.awaits_ticket:
+            raise PeerMisbehavedError(
+                f"record: content type not allowed here: {name_of(message.kind)} before ChangeCipherSpec",
+                Alert.UNEXPECTED_MESSAGE,
+            )
+        if message.kind != messages.NEW_SESSION_TICKET:
+            raise unexpected(message.kind, "NewSessionTicket")
         ticket = messages12.parse_session_ticket(message)
         self.session.add(message.encoded)
         return self._replace(ticket=ticket)
@@ -293,10 +307,12 @@ class ExpectChangeCipherSpec12(NamedTuple):
 
 def change_cipher_spec(state: State, fragment: memoryview, output: Output) -> State:
     """Take a ChangeCipherSpec, which no state but one waits for (RFC 5246 §7.1)."""
-    if not isinstance(state, ExpectChangeCipherSpec12) or state.awaits_ticket or bytes(fragment) != b"\x01":
+    if not isinstance(state, ExpectChangeCipherSpec12) or state.awaits_ticket:
         raise PeerMisbehavedError(
             "record: content type not allowed here: change_cipher_spec", Alert.UNEXPECTED_MESSAGE
         )
+    if bytes(fragment) != b"\x01":
+        raise illegal("ChangeCipherSpec: must be the one octet 1")
     output.read_with_12(state.keys.server)
     return ExpectFinished12(state)
 
@@ -311,10 +327,10 @@ class ExpectFinished12(NamedTuple):
             raise unexpected(message.kind, "Finished")
         done, session = self.done, self.done.session
         master, hash_name = done.keys.master, session.suite.hash_name
-        mac = messages12.parse_finished(message, prf.VERIFY_DATA_SIZE)
         wanted = prf.verify_data(hash_name, master, "server", session.transcript.digest())
-        if not crypto.is_same(mac, wanted):
+        if not crypto.is_same(message.encoded[4:], wanted):
             raise PeerMisbehavedError("Finished: verify_data is wrong", Alert.DECRYPT_ERROR)
+        output.expect_no_leftovers("data")
         if isinstance(done.proof, PskAccepted):
             session.add(message.encoded)
             output.log_secret("CLIENT_RANDOM", master)

@@ -51,6 +51,8 @@ NAMES = {
 #: SHA-256 of "HelloRetryRequest", in the place of ServerHello.random (RFC 8446 §4.1.3).
 HELLO_RETRY_REQUEST_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
+MAX_SESSION_ID = 32
+
 UPDATE_NOT_REQUESTED = 0
 UPDATE_REQUESTED = 1
 
@@ -205,16 +207,24 @@ class ServerHello(NamedTuple):
         with message.reader() as reader:
             legacy_version = reader.uint(2)
             random = reader.take(32)
-            session_id = reader.vector(1)
+            if len(session_id := reader.vector(1)) > MAX_SESSION_ID:
+                raise reader.error(f"session id too long: {len(session_id)} octets")
             cipher_suite = reader.uint(2)
-            if (compression := reader.uint(1)) != 0:
-                raise reader.error(f"compression method must be 0: {compression}")
+            compression = reader.uint(1)
             extensions = {}
             if reader.remaining:  # servers before TLS 1.2 may leave the whole block out
                 is_retry = random == HELLO_RETRY_REQUEST_RANDOM
                 alert = Alert.ILLEGAL_PARAMETER if is_retry else Alert.DECODE_ERROR
                 extensions = ext.parse_extensions(reader, None, alert)
-        return cls(legacy_version, random, session_id, cipher_suite, extensions)
+        hello = cls(legacy_version, random, session_id, cipher_suite, extensions)
+        if compression != 0:
+            # No RFC names an alert; the peers that check have another for each version.
+            is_13 = ext.SUPPORTED_VERSIONS in extensions
+            raise PeerMisbehavedError(
+                f"{hello.name}: compression method must be 0: {compression}",
+                Alert.DECODE_ERROR if is_13 else Alert.ILLEGAL_PARAMETER,
+            )
+        return hello
 
     def expect_only(self, allowed: Container[int]) -> None:
         """Refuse extensions but these; not in `parse`, as an older version has others."""

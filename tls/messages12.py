@@ -76,14 +76,8 @@ class CertificateRequest12(NamedTuple):
 
 
 def parse_empty(message: HandshakeMessage) -> None:
-    """ServerHelloDone and HelloRequest say all by being there."""
+    """ServerHelloDone says all by being there."""
     message.reader().expect_end()
-
-
-def parse_finished(message: HandshakeMessage, size: int) -> bytes:
-    """RFC 5246 §7.4.9."""
-    with message.reader() as reader:
-        return reader.take(size)
 
 
 def parse_session_ticket(message: HandshakeMessage) -> tuple[int, bytes]:

@@ -112,8 +112,8 @@ class Output:
         self._owes_change_cipher_spec = True
         self.send_change_cipher_spec()
 
-    def send_alert(self, alert: Alert) -> None:
-        level = 1 if alert in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED) else 2
+    def send_alert(self, alert: Alert, *, is_warning: bool = False) -> None:
+        level = 1 if is_warning or alert in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED) else 2
         octets = bytes([level, alert])
         if self.writer.protection is None:
             self.sent.append(self.writer.plaintext(ALERT, octets))
@@ -243,11 +243,11 @@ class Output:
             self.trace_message(False, message.kind, len(message.encoded))
         return message
 
-    def expect_no_leftovers(self) -> None:
-        """RFC 8446 §5.1: messages must not span key changes."""
+    def expect_no_leftovers(self, before: str = "a key change") -> None:
+        """RFC 8446 §5.1: messages must not span key changes; in TLS 1.2 nor the turns of the two sides."""
         if not self.joiner.is_empty:
             raise PeerMisbehavedError(
-                "handshake: octets left over before a key change", Alert.UNEXPECTED_MESSAGE
+                f"handshake: octets left over before {before}", Alert.UNEXPECTED_MESSAGE
             )
 
 

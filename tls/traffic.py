@@ -120,8 +120,6 @@ class ExpectTraffic12(NamedTuple):
         return "ExpectTraffic12(...)"
 
     def handle(self, message: HandshakeMessage, output: Output) -> ExpectTraffic12:
-        if message.kind == messages.HELLO_REQUEST:
-            raise PeerMisbehavedError("HelloRequest: renegotiation is refused", Alert.NO_RENEGOTIATION)
         raise unexpected(message.kind, "application data")
 
     def after_application_data(self) -> ExpectTraffic12:

@@ -112,9 +112,10 @@ class ScriptedTls12Server:
         suite: int = SUITE,
         session_id: bytes = b"",
         version: int = 0x0303,
+        compression: int = 0,
     ) -> bytes:
-        body = u(2, version) + self.random + vec(1, session_id) + u(2, suite) + b"\0" + vec(2, extensions)
-        return message(2, body)
+        body = u(2, version) + self.random + vec(1, session_id) + u(2, suite) + u(1, compression)
+        return message(2, body + vec(2, extensions))
 
     def certificate(self) -> bytes:
         return message(11, vec(3, vec(3, self.certificate_der)))

@@ -9,7 +9,7 @@ from tests.fakes.scripted_tls_server import CLIENT_CONFIG, extension, message, r
 from tls import prf
 from tls.alerts import Alert
 from tls.client import TlsClient
-from tls.config import TLS12, TLS13
+from tls.config import TLS12, TLS13, X25519
 from tls.errors import PeerIncompatibleError, TlsError, UsageError
 from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, MessageTraced, TicketReceived
 
@@ -122,6 +122,8 @@ HELLOS = {
         {"extensions": EMS + extension(43, u(2, 0x0303))}, Alert.ILLEGAL_PARAMETER,
     ),
     "TLS 1.1": ({"version": 0x0302}, Alert.PROTOCOL_VERSION),
+    "a session id that is too long": ({"session_id": bytes(33)}, Alert.DECODE_ERROR),
+    "a compression method": ({"compression": 1}, Alert.ILLEGAL_PARAMETER),
 }  # fmt: skip
 
 
@@ -169,7 +171,14 @@ def test_a_server_key_exchange_is_refused_with(fault: str) -> None:
 def test_a_share_of_low_order_is_refused() -> None:
     server = fresh()
     exchange = server.server_key_exchange(share=bytes(32))
-    refused(server, [*server.flight()[:2], exchange, message(14, b"")], Alert.ILLEGAL_PARAMETER)
+    flight = [*server.flight()[:2], exchange, message(14, b"")]
+    refused(server, flight, Alert.ILLEGAL_PARAMETER, "^ServerKeyExchange: share is not valid")
+
+
+def test_a_certificate_on_a_curve_that_was_not_offered_is_refused() -> None:
+    """RFC 8422 §5.3: the key MUST respect the client's choice of curves."""
+    server = fresh(groups=(X25519,), key_shares=(X25519,))
+    refused(server, server.flight(), Alert.ILLEGAL_PARAMETER, "^Certificate: curve of its key not offered")
 
 
 def test_a_signature_over_other_randoms_is_refused() -> None:
@@ -209,6 +218,39 @@ def test_a_change_cipher_spec_in_the_midst_of_a_message_is_unexpected() -> None:
     server.records()
     server.client.receive_data(record(22, b"\x14\0") + server.change_cipher_spec())
     check(server, Alert.UNEXPECTED_MESSAGE, "in the midst")
+
+
+@pytest.mark.parametrize("fragment", [b"", b"\0", b"\1\1"])
+def test_a_change_cipher_spec_that_says_something_else_is_refused(fragment: bytes) -> None:
+    server = fresh()
+    server.deliver(server.say(*server.flight()))
+    server.records()
+    server.client.receive_data(record(20, fragment))
+    check(server, Alert.ILLEGAL_PARAMETER, "ChangeCipherSpec: must be")
+
+
+def test_octets_behind_the_hello_done_are_left_over() -> None:
+    server = fresh()
+    server.client.receive_data(server.say(*server.flight(), b"\x04\0\0"))
+    check(server, Alert.UNEXPECTED_MESSAGE, "left over before our flight")
+
+
+def test_octets_behind_the_finished_are_left_over() -> None:
+    server = fresh()
+    server.deliver(server.say(*server.flight()))
+    server.records()
+    octets = server.change_cipher_spec() + server.protect(22, server.finished() + b"\0")
+    server.client.receive_data(octets)
+    check(server, Alert.UNEXPECTED_MESSAGE, "left over before data")
+
+
+def test_a_finished_with_an_octet_too_many_is_a_decrypt_error() -> None:
+    server = fresh()
+    server.deliver(server.say(*server.flight()))
+    server.records()
+    finished = message(20, server.finished()[4:] + b"\0")
+    server.client.receive_data(server.change_cipher_spec() + server.say(finished))
+    check(server, Alert.DECRYPT_ERROR, "verify_data")
 
 
 def test_finished_without_change_cipher_spec_is_unexpected() -> None:
@@ -251,13 +293,6 @@ def test_a_record_again_is_a_bad_mac() -> None:
     server.deliver(octets)
     server.client.receive_data(octets)
     check(server, Alert.BAD_RECORD_MAC)
-
-
-def test_renegotiation_is_refused() -> None:
-    server = fresh()
-    server.complete()
-    server.client.receive_data(server.say(message(0, b"")))
-    check(server, Alert.NO_RENEGOTIATION, "renegotiation is refused")
 
 
 def test_a_second_change_cipher_spec_is_unexpected() -> None:
