@@ -214,7 +214,7 @@ class TlsClient:
         elif code == Alert.USER_CANCELED or (level == _WARNING and self._may_be_12):
             self._count_warning()
         else:
-            raise _alert_received(code)
+            raise _alert_received(code, "; a renegotiation was declined" if self._hello_requests else "")
 
     @property
     def _may_be_12(self) -> bool:
@@ -291,9 +291,9 @@ def _not_allowed_here(what: str) -> PeerMisbehavedError:
     return PeerMisbehavedError(f"record: content type not allowed here: {what}", Alert.UNEXPECTED_MESSAGE)
 
 
-def _alert_received(code: int) -> AlertReceivedError:
+def _alert_received(code: int, note: str) -> AlertReceivedError:
     try:
         alert = Alert(code)
     except ValueError:
-        return AlertReceivedError(f"alert received: number {code}", None, code)
-    return AlertReceivedError(f"alert received: {alert.name.lower()}", alert, code)
+        return AlertReceivedError(f"alert received: number {code}{note}", None, code)
+    return AlertReceivedError(f"alert received: {alert.name.lower()}{note}", alert, code)

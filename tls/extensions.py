@@ -190,9 +190,7 @@ def parse_point_formats(body: bytes) -> None:
     """RFC 8422 §5.2: uncompressed points must be among them."""
     with Reader(body, "ServerHello, extension ec_point_formats") as reader:
         if 0 not in reader.vector(1, 1):
-            raise PeerMisbehavedError(
-                "ServerHello: ec_point_formats without uncompressed points", Alert.ILLEGAL_PARAMETER
-            )
+            raise PeerMisbehavedError(f"{reader.name}: no uncompressed points", Alert.ILLEGAL_PARAMETER)
 
 
 def parse_record_size_limit(body: bytes, message: str, most: int) -> int:

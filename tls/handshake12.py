@@ -84,6 +84,8 @@ def accept(offer: Offer, hello: ServerHello, message: HandshakeMessage, output: 
     """Go on in TLS 1.2 after a ServerHello that has chosen it (RFC 5246 §7.4.1.3)."""
     resumed = offer.session_12 if hello.session_id and hello.session_id == offer.session_id else None
     if resumed is None and hello.session_id and hello.session_id == offer.session_id:
+        if offer.psk is not None:
+            raise illegal("ServerHello: resumes in TLS 1.2 a session of TLS 1.3")
         raise illegal("ServerHello: resumes a session that was not offered")
     suite = crypto.CIPHER_SUITES_12.get(hello.cipher_suite)
     if suite is None or hello.cipher_suite not in offer.config.cipher_suites_12:

@@ -146,9 +146,9 @@ class ExpectServerHello(NamedTuple):
             return None
         group = ext.parse_uint16(body, "HelloRetryRequest, extension key_share")
         if group not in self.offer.config.groups:
-            raise illegal(f"HelloRetryRequest: key_share group not offered: 0x{group:04x}")
+            raise illegal(f"HelloRetryRequest: group not offered: 0x{group:04x}")
         if self.offer.exchange_for(group) is not None:
-            raise illegal(f"HelloRetryRequest: key_share group had a share already: 0x{group:04x}")
+            raise illegal(f"HelloRetryRequest: group had a share already: 0x{group:04x}")
         return group
 
     # Agreement
@@ -221,5 +221,5 @@ def _shared_secret(offer: Offer, hello: ServerHello) -> tuple[int, bytes]:
     group, share = ext.parse_key_share(body)
     exchange = offer.exchange_for(group)
     if exchange is None:
-        raise illegal(f"ServerHello: key_share group not asked for: 0x{group:04x}")
+        raise illegal(f"ServerHello: group not asked for: 0x{group:04x}")
     return group, exchange.shared_secret(share)

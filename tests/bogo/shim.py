@@ -39,6 +39,7 @@ TRUE_ANYHOW = {
     "-ipv6",
     "-enforce-rsa-key-usage",
     "-expect-extended-master-secret",
+    "-forbid-renegotiation-after-handshake",
 }
 SWITCHES = {
     "-enable-grease",
@@ -74,8 +75,16 @@ SWITCHES = {
     "-enable-signed-cert-timestamps",
     "-expect-ticket-supports-early-data",
     "-key-update",
+    "-renegotiate-ignore",
+    "-expect-ticket-renewal",
+    "-peek-then-read",
+    "-read-with-unfinished-write",
 }
 VALUES = {
+    "-expect-certificate-types",
+    # A server's: a client has nothing to staple to its own certificate.
+    "-ocsp-response",
+    "-signed-cert-timestamps",
     "-ech-config-list",
     "-expect-ech-retry-configs",
     "-expect-ech-name-override",
@@ -202,6 +211,8 @@ class Connection:
         self.has_offered = True
         self.offered_early_data = self.client.early_data_room > 0
         self.seen_messages: set[int] = set()
+        self.held: bytes | None = None
+        self.held_early = False
 
     def config(self, age: int) -> TlsConfig:
         flags = self.flags
@@ -223,18 +234,23 @@ class Connection:
             certificate_compression=tuple(DECOMPRESSORS) if "-install-cert-compression-algs" in flags else (),
             ech_configs=base64.b64decode(flags.values.get("-ech-config-list", "")),
             trace="-early-write-after-message" in flags,
-            limits=TlsLimits(),
+            limits=self.limits(),
         )
-        if "-max-cert-list" in flags:
-            size = flags.number("-max-cert-list", 0)
-            config = config._replace(limits=TlsLimits(certificate_size=size, certificate_count=size))
         if curves := tuple(flags.lists.get("-curves", ())):
             config = config._replace(groups=curves, key_shares=curves[:1])
         if schemes := tuple(flags.lists.get("-verify-prefs", ())):
-            config = config._replace(signature_schemes=schemes)
+            config = config._replace(signature_schemes=schemes, signature_schemes_12=())
         if self.offered_ticket is not None:
             config = config._replace(resumption=ResumptionOffer(self.offered_ticket, age))
         return config
+
+    def limits(self) -> TlsLimits:
+        flags, limits = self.flags, TlsLimits()
+        if "-renegotiate-ignore" not in flags:
+            limits = limits._replace(hello_requests=0)
+        if size := flags.number("-max-cert-list", 0):
+            limits = limits._replace(certificate_size=size, certificate_count=size)
+        return limits
 
     def versions(self) -> tuple[int, ...]:
         flags = self.flags
@@ -276,6 +292,7 @@ class Connection:
         signer = load_signer(Path(values["-key-file"]).read_bytes())
         if preferences := self.flags.lists.get("-signing-prefs"):
             signer.schemes = tuple(scheme for scheme in preferences if scheme in signer.schemes)
+            signer.schemes_12 = tuple(scheme for scheme in preferences if scheme in signer.schemes_12)
         return ClientCertificate(pem_chain(values["-cert-file"]), signer)
 
     def run(self) -> None:
@@ -294,7 +311,7 @@ class Connection:
     def exchange(self) -> None:
         self.send()
         pending = b""
-        client, hello = self.client, b"hello" if "-shim-writes-first" in self.flags else b""
+        client, hello = self.client, self.first_words(self.flags)
         if self.offered_early_data:
             self.check_session(self.flags)
             if message := self.flags.number("-early-write-after-message", 0):
@@ -303,12 +320,13 @@ class Connection:
             early, hello = hello[: client.early_data_room], hello[client.early_data_room :]
             self.export()
             client.send_early_data(early)
+            self.hold_back(early)
             self.send()
         while self.completed is None:
             pending += self.receive()
         if self.offered_early_data and self.completed.early_data != "accepted":
             self.flags = self.retried
-            hello = b"hello" if "-shim-writes-first" in self.retried else b""
+            hello = self.first_words(self.retried)
         self.check()
         flags = self.flags
         if "-send-alert" in flags:
@@ -317,21 +335,45 @@ class Connection:
             return
         self.export()
         if hello:
+            self.send()
             client.send_data(hello)
+            self.hold_back(hello)
         if "-shim-shuts-down" in flags:
             client.close()
         self.echo(pending)
-        if "-expect-no-session" in flags and self.ticket is not None:
-            raise Unexpected("a session came that was not expected")
+        self.check_ticket(flags)
         if "-expect-ticket-supports-early-data" in flags and self.ticket is not None:
             if not self.ticket.max_early_data_size:
                 raise Unexpected("a ticket without early data")
+
+    @staticmethod
+    def first_words(flags: Flags) -> bytes:
+        is_first = "-shim-writes-first" in flags or "-read-with-unfinished-write" in flags
+        return b"hello" if is_first else b""
+
+    def hold_back(self, data: bytes) -> None:
+        """Send only one octet, and the others when something was read or the handshake is over."""
+        if data and "-read-with-unfinished-write" in self.flags:
+            octets = b"".join(self.client.data_to_send())
+            self.sock.sendall(octets[:1])
+            self.held = octets[1:]
+            self.held_early = self.completed is None
+
+    def check_ticket(self, flags: Flags) -> None:
+        completed = self.completed
+        assert completed is not None
+        if "-expect-no-session" in flags and self.ticket is not None:
+            raise Unexpected("a session came that was not expected")
+        if "-expect-ticket-renewal" in flags and completed.is_resumed and self.ticket is None:
+            raise Unexpected("no new ticket")
 
     def export(self) -> None:
         flags = self.flags
         if length := flags.number("-export-keying-material", 0):
             label = flags.values.get("-export-label", "").encode()
             context = flags.values.get("-export-context", "").encode()
+            if "-use-export-context" not in flags:
+                context = None
             self.client.send_data(self.client.export_keying_material(label, context, length))
 
     def echo(self, pending: bytes) -> None:
@@ -362,7 +404,7 @@ class Connection:
         except ConnectionResetError:
             octets = b""
         self.client.receive_data(octets)
-        data = b""
+        data, is_idle = b"", self.client.is_idle
         try:
             while (event := self.next_event()) is not None:
                 if isinstance(event, ApplicationData):
@@ -376,8 +418,17 @@ class Connection:
                 elif isinstance(event, CloseNotifyReceived):
                     self.is_closed_by_peer = True
         finally:
+            if data or (self.held_early and self.completed is not None):
+                self.release()
             self.send()
+        if "-peek-then-read" in self.flags and is_idle != (not data and not self.is_closed_by_peer):
+            raise Unexpected(f"idle: {is_idle}, but {len(data)} octets")
         return data
+
+    def release(self) -> None:
+        if self.held is not None:
+            self.sock.sendall(self.held)
+            self.held = None
 
     def next_event(self):
         try:
@@ -397,6 +448,9 @@ class Connection:
         return header + self.sock.recv(int.from_bytes(header[3:], "big"), socket.MSG_WAITALL)
 
     def send(self) -> None:
+        if self.held is not None:
+            self.held += b"".join(self.client.data_to_send())
+            return
         try:
             for octets in self.client.data_to_send():
                 self.sock.sendall(octets)
@@ -462,6 +516,10 @@ class Connection:
     def check_request(self, completed: HandshakeCompleted) -> None:
         """What the server wanted to know of us."""
         request, flags = completed.certificate_request, self.flags
+        if "-expect-certificate-types" in flags:
+            types = getattr(request, "certificate_types", None)
+            if base64.b64decode(flags.values["-expect-certificate-types"]) != types:
+                raise Unexpected(f"certificate types: {types!r}")
         if "-expect-client-ca-list" in flags:
             names = flags.values["-expect-client-ca-list"]
             wanted = [] if names == "<EMPTY>" else names.split(",")

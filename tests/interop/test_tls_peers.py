@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from tls.client import TlsClient
 from tls.config import TLS12, TLS13, ClientCertificate, ResumptionOffer, SessionTicket, TlsConfig
 from tls.crypto import load_signer
-from tls.errors import AlertReceivedError, PeerIncompatibleError, PeerMisbehavedError
+from tls.errors import AlertReceivedError, PeerIncompatibleError
 from tls.events import (
     ApplicationData,
     CloseNotifyReceived,
@@ -252,11 +252,11 @@ def test_the_exporter_and_the_key_log_of_tls_12_are_those_of_the_server(identiti
     assert lines and lines[0] in log.read_text()
 
 
-def test_renegotiation_is_refused_and_the_connection_ends(identities):
+def test_renegotiation_is_declined_and_openssl_gives_up(identities):
     with Peer(identities["p256"], "-tls1_2") as peer, Connection(peer.port, TlsConfig()) as connection:
         connection.handshake()
         peer.type(b"R\n")
-        with pytest.raises(PeerMisbehavedError, match="renegotiation is refused"):
+        with pytest.raises(AlertReceivedError, match="handshake_failure; a renegotiation was declined"):
             connection.until(CloseNotifyReceived)
 
 

@@ -186,3 +186,11 @@ def test_a_certificate_in_a_session_resumed_is_refused() -> None:
 
 def test_the_config_used_here_verifies_nothing_so_its_sessions_say_so() -> None:
     assert CLIENT_CONFIG.verify is None and not session().was_verified
+
+
+def test_a_session_of_1_3_is_not_resumed_in_1_2() -> None:
+    older = session()
+    newer = older._replace(version=TLS13, cipher_suite=0x1301, resumption_secret=bytes(32))
+    server = fresh(resumption=ResumptionOffer(newer, 0))
+    server.client.receive_data(server.say(server.server_hello(session_id=server.session_id)))
+    check(server, Alert.ILLEGAL_PARAMETER, "resumes in TLS 1.2 a session of TLS 1.3")
