@@ -4,16 +4,15 @@
     while chunk := await response.read(deadline):
         ...
 
-h11 reads and writes heads and chunked framing.  Bodies of known length, and
-those that end with the connection, pass by it untouched: the stream's own
-chunks go to the reader.  Heads that h11 refuses though curl takes them are
-read and written in `http1_lenient`.
+h11 reads and writes heads.  Bodies pass by it untouched: the stream's own
+pieces go to the reader; those in chunks by way of `chunks`.  Heads that h11
+refuses though curl takes them are read and written in `http1_lenient`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import h11
 
@@ -131,7 +130,7 @@ class HttpConnection:
             if task is not None and not task.is_done:
                 task.cancel()
         self.is_http10 = head.http_version == b"1.0"
-        response = Response(self, head, self._body_reader(machine, request, policy, head))
+        response = Response(self, head, self._body_reader(request, policy, head))
         if not upload.is_done:
             self.is_reusable = False
             response.upload_cut_short = True
@@ -275,9 +274,7 @@ class HttpConnection:
         self.observer.head_in(head)
         return head
 
-    def _body_reader(
-        self, machine: h11.Connection, request: Request, policy: Policy, head: Head
-    ) -> BodyReader:
+    def _body_reader(self, request: Request, policy: Policy, head: Head) -> BodyReader:
         """RFC 9112 §6.3, in its order."""
         persists = _persists(head)
         if not persists:
@@ -291,9 +288,9 @@ class HttpConnection:
             return LengthReader(self, 0)
         codings = head.header(b"transfer-encoding")
         if codings is not None and _last_coding(head) == b"chunked":
-            if machine.their_state is not h11.SEND_BODY or codings.strip().lower() != b"chunked":
-                machine = _machine_for_chunks()
-            return ChunkedReader(self, machine, policy.raw)
+            from pycurl_redox.chunks import ChunkedReader, RawChunkedReader
+
+            return RawChunkedReader(self) if policy.raw else ChunkedReader(self)
         if codings is None and not policy.ignore_content_length:
             length = _content_length(head)
             if length is not None:
@@ -377,67 +374,6 @@ class CloseReader:
         return data
 
 
-class ChunkedReader:
-    """RFC 9112 §7.1 by h11; with `raw` the framing itself is what the caller gets."""
-
-    __slots__ = ("_connection", "_has_ended", "_machine", "_raw", "_unread", "is_empty", "left", "length")
-
-    def __init__(self, connection: HttpConnection, machine: h11.Connection, raw: bool) -> None:
-        self._connection = connection
-        self._machine = machine
-        self._raw = raw
-        self._has_ended = False
-        self._unread: Buffer = b""
-        self.length: int | None = None
-        self.left: int | None = None
-        self.is_empty = False
-
-    async def read(self, deadline: float | None) -> Buffer:
-        while not self._has_ended:
-            try:
-                event = self._machine.next_event()
-            except h11.RemoteProtocolError as error:
-                self._connection.is_reusable = False
-                raise errors.ReceiveFailedError(f"{_fault(error)} in chunked-encoding") from error
-            if isinstance(event, h11.Data):
-                if not self._raw:
-                    return event.data
-            elif event is h11.NEED_DATA:
-                if len(self._unread):
-                    data, self._unread = self._unread, b""
-                    return data
-                await self._receive(deadline)
-            elif isinstance(event, h11.EndOfMessage):
-                return self._end(event)
-        return b""
-
-    async def _receive(self, deadline: float | None) -> None:
-        connection = self._connection
-        if connection.received:
-            data: Buffer = connection.take_received()
-        else:
-            data = await connection.read_framed(deadline)
-            if not len(data):
-                connection.is_reusable = False
-                raise errors.chunked_transfer_closed()
-        connection.observer.data_in(data)
-        self._machine.receive_data(cast(bytes, data))  # any buffer will do: h11 copies
-        if self._raw:
-            self._unread = data
-
-    def _end(self, event: h11.EndOfMessage) -> Buffer:
-        self._has_ended = True
-        beyond, _ = self._machine.trailing_data
-        self._connection.received += beyond
-        if self._raw:
-            data = self._unread[: len(self._unread) - len(beyond)]
-            self._unread = b""
-            return data
-        for name, value in event.headers.raw_items():
-            self._connection.observer.trailer_in(b"%s: %s\r\n" % (name, value))
-        return b""
-
-
 def _request_event(request: Request) -> h11.Request | None:
     """Return a request as h11 takes it; None where it refuses what curl sends."""
     method, target, headers = request.method, request.target, request.headers
@@ -465,22 +401,6 @@ def _parse_head(machine: h11.Connection, raw: bytes) -> Head:
     from pycurl_redox import http1_lenient
 
     return http1_lenient.parse_head(raw)
-
-
-def _fault(error: h11.RemoteProtocolError) -> str:
-    """curl's words; h11's would show octets, and as many as have come by chance."""
-    is_size = str(error).startswith("illegal chunk header")
-    return "Illegal or missing hexadecimal sequence" if is_size else "Malformed encoding found"
-
-
-def _machine_for_chunks() -> h11.Connection:
-    """Return an h11 that reads a chunked body, where it has not seen the head itself."""
-    machine = h11.Connection(our_role=h11.CLIENT)
-    machine.send(h11.Request(method=b"GET", target=b"/", headers=[(b"Host", b"")]))
-    machine.send(h11.EndOfMessage())
-    machine.receive_data(b"HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n")
-    machine.next_event()
-    return machine
 
 
 def _may_be_http(received: bytearray) -> bool:
