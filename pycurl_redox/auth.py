@@ -40,8 +40,10 @@ class Authenticator:
         self._picked = self._wanted
         self._digest: Digest | None = None
         self._random_hex = random_hex
-        self.notes: list[str] = []
-        """What `-v` says about the challenges; the caller empties it."""
+        self.notes: list[tuple[int, str]] = []
+        """What `-v` says about the last challenges, and of which header; the caller empties it."""
+        self.was_refused = False
+        """The last challenges were to credentials that had just been sent."""
 
     @property
     def scheme(self) -> str:
@@ -82,24 +84,23 @@ class Authenticator:
     def receive_challenges(self, values: Iterable[bytes]) -> bool:
         """Take the WWW-Authenticate headers of a 401 (or those of a 407); say whether to ask again."""
         available = 0
-        has_problem = False
-        for value in values:
+        self.was_refused = False
+        for number, value in enumerate(values):
             for scheme, rest in _challenges(value):
                 if scheme == AUTH_DIGEST:
                     if available & AUTH_DIGEST:
-                        self.notes.append("Ignoring duplicate digest auth header.")
+                        self.notes.append((number, "Ignoring duplicate digest auth header."))
                         continue
                     ok = self._receive_digest(rest)
                 else:
                     ok = self._picked != scheme
                 available |= scheme
                 if not ok:
-                    # These credentials have just been refused.
                     if scheme != AUTH_DIGEST:
                         available = 0
-                    has_problem = True
-                    self.notes.append("Authentication problem. Ignoring this.")
-        if has_problem:
+                    self.was_refused = True
+                    self.notes.append((number, "Authentication problem. Ignoring this."))
+        if self.was_refused:
             return False
         for scheme in _STRONGEST_FIRST:
             if scheme & available & self._wanted and not (scheme == AUTH_BEARER and self._bearer is None):

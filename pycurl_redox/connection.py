@@ -97,10 +97,12 @@ async def connect(
     learned: Learned,
     head_start: float = dial.HEAD_START,
     lookup: Lookup | None = None,
+    is_again: bool = False,
 ) -> Connection:
     """Reach the first proxy or the host by TCP; what comes after is laid on later.
 
-    `lookup` finds addresses in the network's place.
+    `lookup` finds addresses in the network's place; the same connection made
+    `is_again` says nothing of where its address is from.
     """
     proxy, options = route.first_proxy, route.dial
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
@@ -110,7 +112,8 @@ async def connect(
     if local is not None:
         pass  # there is nothing to look up
     elif addresses:
-        observer.note(f"Hostname {host} was found in DNS cache")
+        if not is_again:
+            observer.note(f"Hostname {host} was found in DNS cache")
     else:
         refused = errors.proxy_resolve_failed if proxy and not proxy.is_socks else errors.resolve_failed
         names = options.names if options is not None else None

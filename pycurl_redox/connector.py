@@ -79,8 +79,9 @@ class Connector:
 
             tunnel = tunnels.Tunnel(session, route)
         number = self._transfer.result.connection_number = self._fetcher.pool.next_number()
+        is_again = False
         while True:
-            connection = await self._dial(route, number, deadline)
+            connection = await self._dial(route, number, deadline, is_again)
             try:
                 is_ready = await self._prepare(connection, tunnel, deadline)
             except BaseException as error:
@@ -89,8 +90,9 @@ class Connector:
                 return connection
             self._observer.note("Connect me again please")
             connection.abort()
+            is_again = True
 
-    async def _dial(self, route: Route, number: int, deadline: float) -> Connection:
+    async def _dial(self, route: Route, number: int, deadline: float, is_again: bool) -> Connection:
         """TCP to the server or the first proxy."""
         session, config, result = self._session, self._transfer.config, self._transfer.result
         head_start = (config.happy_eyeballs_timeout_ms or 200) / 1000
@@ -107,6 +109,7 @@ class Connector:
                 self._learn_addresses,
                 head_start,
                 self._fetcher.lookup(self._transfer),
+                is_again,
             )
         except BaseException as error:
             gone()

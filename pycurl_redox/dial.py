@@ -169,5 +169,6 @@ async def _attempt(
         from tcpip.errors import ConnectRefusedError, UnreachableError
 
         reason = {ConnectRefusedError: "Connection refused", UnreachableError: "Network is unreachable"}
-        note(f"connect to {address} port {port} failed: {reason.get(type(error), error)}")
+        text = reason.get(type(error), str(error)) if port else "Connection refused"  # nobody is there
+        note(f"connect to {address} port {port} failed: {text}")
         raise

@@ -11,7 +11,7 @@ nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
@@ -144,6 +144,8 @@ class Session:
         self.expects = True
         self._method_note = ""
         self.challenges = 0
+        self._asks_again = False
+        """The last head was a challenge that can be answered."""
         self.policy = Policy(
             http09_allowed=config.http09_allowed,
             ignore_content_length=config.ignore_content_length,
@@ -266,7 +268,7 @@ class Session:
     async def _exchange(self, connection: Connection, request: Request) -> Response:
         result, now = self.transfer.result, self.network.now
         connection.observer = self.observer
-        connection.learn = self._learn if self._learns() else None
+        connection.learn = self._learn_of(connection)
         self.mark("pre_transfer")
         response = await connection.exchange(
             request, self.policy, self.read_deadline(), now, self.network.spawn
@@ -282,19 +284,27 @@ class Session:
             self.observer.note("HTTP error before end of send, stop sending")
         return response
 
-    def _learns(self) -> bool:
-        fetcher = self.fetcher
+    def _learn_of(self, connection: Connection) -> Callable[[Head], None] | None:
+        """Return what takes a head before it is shown; None where there is nothing to learn of one."""
+        fetcher, self._asks_again = self.fetcher, False
         if self.transfer.cookies is not None:
             self.transfer.cookies.begin_response()
-            return True
-        return fetcher.hsts is not None or fetcher.alt_svc is not None
+        elif (fetcher.hsts, fetcher.alt_svc, self.login, connection.route.proxy) == (None,) * 4:
+            return None
+        return lambda head: self._learn(head, connection)
 
-    def _learn(self, head: Head) -> None:
+    def _learn(self, head: Head, connection: Connection) -> None:
         """Take what is to be remembered, header by header; what `-v` says of it stands before its line."""
         jar, url = self.transfer.cookies, self.transfer.url
         is_secure = url.scheme == "https"
+        challenge, notes = self._take_challenge(head, connection)
+        is_proxied = connection.route.proxy is not None and head.http_version == b"1.1"
         for name, value in head.headers:
-            if name == b"set-cookie" and jar is not None:
+            if name == challenge:
+                head.notes.append((name, next(notes)))
+            elif name == b"proxy-connection" and is_proxied and b"close" in value.lower():
+                head.notes.append((name, ["HTTP/1.1 proxy connection set close"]))
+            elif name == b"set-cookie" and jar is not None:
                 head.notes.append((name, self._take_cookie(jar, value)))
             elif name == b"strict-transport-security" and self.fetcher.hsts is not None and is_secure:
                 text = self.fetcher.hsts.receive(value, url.ascii_host(), int(wall_clock()))
@@ -371,12 +381,8 @@ class Session:
     def _answers_challenge(self, connection: Connection, head: Head) -> bool:
         if self.challenges >= MAX_CHALLENGES:
             return False
-        again = False
-        if head.status == 401:
-            again = self.challenged(self.login, head, b"www-authenticate")
-        elif head.status == 407 and connection.route.sends_absolute_targets:
-            again = self.challenged(self.proxy_login, head, b"proxy-authenticate")
-        elif head.status < 300 and self._holds_back_body(connection.route):
+        again = self._asks_again
+        if head.status < 300 and self._holds_back_body(connection.route):
             again = True  # nobody asked who we are: now in earnest
             self.login = self.proxy_login = None
         self.challenges += again
@@ -387,14 +393,17 @@ class Session:
         if text := login.description:
             self.observer.note(f"{side} auth using {text}")
 
-    def challenged(self, login: Authenticator | None, head: Head, name: bytes) -> bool:
+    def _take_challenge(self, head: Head, connection: Connection) -> tuple[bytes, Iterator[list[str]]]:
+        """See whether a challenge can be answered; the name of its headers, and what is said of each."""
+        login, name = self.login, b"www-authenticate"
+        if head.status == 407 and connection.route.sends_absolute_targets:
+            login, name = self.proxy_login, b"proxy-authenticate"
+        elif head.status != 401:
+            login = None
         if login is None:
-            return False
-        again = login.receive_challenges(head.values_of(name))
-        for text in login.notes:
-            self.observer.note(text)
-        login.notes.clear()
-        return again
+            return b"", iter(())
+        self._asks_again, notes = challenged(login, head, name)
+        return name, iter(notes)
 
     def _follows(self, head: Head) -> bool:
         """Take a redirect if there is one, and if the user follows them."""
@@ -496,3 +505,14 @@ class Session:
         from pycurl_redox import tls_settings
 
         return tls_settings.translated(error)
+
+
+def challenged(login: Authenticator, head: Head, name: bytes) -> tuple[bool, list[list[str]]]:
+    """Say whether to ask again after a head's challenges, and what `-v` says of each of them."""
+    values = head.values_of(name)
+    again = login.receive_challenges(values)
+    notes: list[list[str]] = [[] for _ in values]
+    for number, text in login.notes:
+        notes[number].append(text)
+    login.notes.clear()
+    return again, notes

@@ -56,6 +56,11 @@ def is_exempt(host: str, no_proxy: str) -> bool:
     return False
 
 
+def is_by_spaces(no_proxy: str) -> bool:
+    """Say whether a list has blanks where commas belong, of which curl warns."""
+    return any(" " in entry.strip(" \t") for entry in no_proxy.split(","))
+
+
 def _address(text: str) -> bytes | None:
     if ":" not in text and not text[-1:].isdigit():
         return None

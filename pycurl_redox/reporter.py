@@ -91,12 +91,18 @@ class Reporter(Observer):
             self.on_head(head)
         # curl shows the end of a head in a trace only when something comes of the response.
         leads_nowhere = head.status < 200 or (self._config.fail and head.status >= 400)
+        leads_nowhere = leads_nowhere and not self.is_tunnel
         notes = head.notes[::-1]
         for line in head.lines():
+            said: list[str] = []
             if notes and line.partition(b":")[0].strip().lower() == notes[-1][0]:
-                for text in filter(None, notes.pop()[1]):
-                    self.note(text)
+                said = [text for text in notes.pop()[1] if text]
+            # Notes stand before their line, those on a proxy's answer to CONNECT behind it.
+            for text in said * (not self.is_tunnel):
+                self.note(text)
             self._line(line, is_traced=not leads_nowhere or bool(line.strip(b"\r\n")))
+            for text in said * self.is_tunnel:
+                self.note(text)
 
     def trailer_in(self, line: bytes) -> None:
         if self.result is not None:

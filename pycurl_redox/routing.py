@@ -71,7 +71,12 @@ class Routing:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
             notes: list[str] = []
-            found = self._routes[key] = self._find_route(url, notes), notes
+            try:
+                found = self._routes[key] = self._find_route(url, notes), notes
+            except errors.FetchError:
+                for text in notes:
+                    transfer.observer.note(text)
+                raise
         for text in found[1]:
             transfer.observer.note(text)
         return found[0]
@@ -230,6 +235,8 @@ class Routing:
         if exempt is None and (found := noproxy.environment_no_proxy(environment)):
             notes.append(f"Uses proxy env variable {found.variable} == '{found.value}'")
             exempt = found.value
+        if exempt and noproxy.is_by_spaces(exempt):
+            notes.append("space-separated NOPROXY patterns are deprecated")
         if noproxy.is_exempt(url.host, exempt or ""):
             return None, None
         if config.proxy is None and config.preproxy is None:
@@ -297,8 +304,9 @@ def parse_proxy(text: str, kind: str = "http") -> Proxy:
     if scheme and scheme != "http" and scheme not in PROXY_KINDS:
         raise errors.ConnectFailedError(f"Unsupported proxy scheme for '{text}'")
     rest = text[len(scheme) + 1 :].lstrip("/") if scheme else text
+    is_bad = rest.startswith("/") or (not scheme and rest.endswith(":"))
     try:
-        url = parse_url(f"http://{rest}" if not rest.startswith("/") else "")
+        url = parse_url("" if is_bad else f"http://{rest}")
         login = url.login()
     except errors.FetchError as error:
         raise errors.ProxyResolveError(f"Unsupported proxy syntax in '{text}'") from error

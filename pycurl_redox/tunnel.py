@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
 from pycurl_redox.compose import compose_connect
-from pycurl_redox.message import Policy
+from pycurl_redox.fetch import challenged
+from pycurl_redox.message import Head, Observer, Policy
 from pycurl_redox.socks import Destination, Granted, Ready, Socks4, Socks5
 from tcpip.errors import PeerResetError, TimedOutError
 from tcpip.wire.address import IpAddress
@@ -25,6 +26,9 @@ MAX_LINE = 16 * 1024
 
 TOO_LARGE = "CONNECT response too large"
 
+IGNORED = {b"content-length": "Content-Length", b"transfer-encoding": "Transfer-Encoding"}
+"""Headers that mean nothing in an answer that opens a tunnel."""
+
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a refusal's body, read so that the connection can be used again."""
 
@@ -36,6 +40,8 @@ class Tunnel:
         self._session = session
         self._route = route
         self._rounds = 0
+        self._asks_again = False
+        """The last answer was a challenge that can be met."""
 
     async def open(self, connection: Connection, deadline: float) -> bool:
         """Ask until the tunnel stands; False: the proxy closes behind its challenge, to be dialled again."""
@@ -49,35 +55,65 @@ class Tunnel:
             head = response.head
             status = head.status
             if 200 <= status < 300:
-                for name in ("Content-Length", "Transfer-Encoding"):  # RFC 9110 §9.3.6
-                    if head.header(name.lower().encode()) is not None:
-                        observer.note(f"Ignoring {name} in CONNECT {status} response")
                 observer.note("CONNECT phase completed")
                 observer.note(f"CONNECT tunnel established, response {status}")
                 connection.exchanges = 0
                 connection.is_reusable = True
                 connection.is_http10 = False  # that was the proxy's
                 return True
-            login = session.proxy_login
-            if status != 407 or not session.challenged(login, head, b"proxy-authenticate"):
+            if status == 407 and not (session.proxy_login and session.proxy_login.was_refused):
+                self._note_body(response)
+            if not self._asks_again:
                 break
+            connection.observer = Observer()  # what a proxy says beside its challenge is not shown
             if not connection.is_reusable or not await response.drain(deadline, DRAIN_LIMIT):
                 return False
+            if response.content_length is None:
+                observer.note("chunk reading DONE")
+        if session.transfer.config.fail and status >= 400:
+            raise errors.http_returned(status)
         raise errors.connect_refused(status)
+
+    def _note_body(self, response: Response) -> None:
+        """The body of a challenge is of no interest."""
+        if response.head.header(b"transfer-encoding") is not None:
+            self._session.observer.note("Ignore chunked response-body")
+        elif response.content_length:
+            self._session.observer.note(f"Ignore {response.content_length} bytes of response-body")
+
+    def _learn(self, head: Head) -> None:
+        """See what an answer asks for; what `-v` says of a header stands behind its line."""
+        login = self._session.proxy_login
+        texts: list[list[str]] = []
+        self._asks_again = False
+        if head.status == 407 and login is not None:
+            self._asks_again, texts = challenged(login, head, b"proxy-authenticate")
+        notes = iter(texts)
+        is_open = 200 <= head.status < 300
+        for name, _ in head.headers:
+            text = ""
+            if name in IGNORED and is_open:  # RFC 9110 §9.3.6
+                text = f"Ignoring {IGNORED[name]} in CONNECT {head.status} response"
+            elif name == b"transfer-encoding":
+                text = "CONNECT responded chunked"
+            head.notes.append((name, [text, *(next(notes, ()) if name == b"proxy-authenticate" else ())]))
 
     async def _ask(self, connection: Connection, deadline: float) -> Response:
         session, observer, route = self._session, self._session.observer, self._route
         assert route.proxy is not None
         host, port = route.dial_host, route.dial_port
         name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        observer.note(f"Establish HTTP proxy tunnel to {name}")
+        observer.note(f"Establish HTTP proxy tunnel to {host}:{port}")
         login = session.proxy_login
         authorization = None
         if login is not None:
             authorization = login.header("CONNECT", name)
             session.note_login("Proxy", login)
+        if session.login is not None:  # said, though it goes to nobody but the server
+            session.note_login("Server", session.login)
         request = compose_connect(session.transfer, host, port, authorization, route.proxy.is_http10)
         observer.is_tunnel = True
+        connection.observer, connection.learn = observer, self._learn
         try:
             response = await connection.exchange(
                 request, Policy(), deadline, session.network.now, session.network.spawn

@@ -121,7 +121,7 @@ def test_basic_is_sent_from_the_first_request_and_not_tried_twice():
     login = side(0)
     assert (login.scheme, login.header("GET", "/")) == ("Basic", b"Basic dTpw")
     assert not login.receive_challenges([b'Basic realm="x"'])
-    assert login.notes == ["Authentication problem. Ignoring this."]
+    assert login.was_refused and login.notes == [(0, "Authentication problem. Ignoring this.")]
 
 
 def test_digest_asks_for_a_challenge_first():
@@ -146,7 +146,7 @@ def test_of_several_schemes_the_best_that_is_offered_is_taken():
 def test_a_second_digest_challenge_of_one_response_is_left_alone():
     login = side(AUTH_ANY)
     assert login.receive_challenges([b'Digest nonce="a"', b'Digest nonce="b"'])
-    assert login.notes == ["Ignoring duplicate digest auth header."]
+    assert login.notes == [(1, "Ignoring duplicate digest auth header.")]
     assert b'nonce="a"' in login.header("GET", "/")
 
 
