@@ -24,29 +24,36 @@ class Login(NamedTuple):
 
 
 def find_login(text: str, host: str, user: str | None = None) -> Login | None:
-    """Return the first login for the host, or that of `default`; None when the file does not know the host.
+    """Return the login for the host, or that of `default`; None when the file does not know the host.
 
-    `user`: only a password of this user will do.  Raises `ReadFailedError` for a quote that is never closed.
+    The first entry that has all counts, else the first that has anything.  `user`: only a password of this
+    user will do, or one that is nobody's.  Raises `ReadFailedError` for a quote that is never closed.
     """
-    search = _Search(host, user)
+    search = _Search(host, user or None)
     for line in text.split("\n"):
         if len(line) < MAX_LINE_LENGTH - 1 and "\0" not in line and search.read_line(line + "\n"):
             break
-    return Login(search.login, search.password) if search.found else None
+    return search.result()
 
 
 class _Search:
-    """Goes from word to word: nothing, after `machine`, inside the entry of our host, inside a macro."""
+    """Goes from word to word: nothing, after `machine`, inside an entry of our host, inside a macro.
+
+    Deviates from curl 7.88, which gives a user a password of another one where it finds no better.
+    """
 
     def __init__(self, host: str, user: str | None) -> None:
-        self.found = False
-        self.login = user or None
-        self.password: str | None = None
         self._host = host.lower()
-        self._wants_user = bool(user)
-        self._is_our_user = True
+        self._user = user
+        self._best: Login | None = None
+        self._login: str | None = None
+        self._password: str | None = None
         self._state = "nothing"
         self._awaited = ""
+
+    @property
+    def _is_complete(self) -> bool:
+        return bool(self._password and (self._login if self._user is None else self._login == self._user))
 
     def read_line(self, line: str) -> bool:
         """Read a line; say whether all is found."""
@@ -55,40 +62,48 @@ class _Search:
             if line[0] not in "\r\n":
                 return False
             self._state = "nothing"
-        for word in _words(line):
-            if self.login and self.password:
-                return True
+        words = _words(line)
+        # Asked first: behind what was sought a quote may be left open.
+        while not self._is_complete:
+            word = next(words, None)
+            if word is None:
+                return False
             self._read_word(word)
-        return False
+        return True
+
+    def result(self) -> Login | None:
+        self._end_entry()
+        return self._best
 
     def _read_word(self, word: str) -> None:
         keyword = word.lower()
         if self._state == "nothing":
             states = {"macdef": "macro", "machine": "machine", "default": "entry"}
             self._state = states.get(keyword, "nothing")
-            self.found |= keyword == "default"
         elif self._state == "machine":
-            is_ours = keyword == self._host
-            self._state = "entry" if is_ours else "nothing"
-            self.found |= is_ours
-        elif self._state == "entry":
-            self._read_entry(word, keyword)
-
-    def _read_entry(self, word: str, keyword: str) -> None:
-        awaited, self._awaited = self._awaited, ""
-        if awaited == "login":
-            if self._wants_user:
-                self._is_our_user = word == self.login
-            else:
-                self.login = word
-        elif awaited == "password":
-            if self._is_our_user or not self._wants_user:
-                self.password = word
+            self._state = "entry" if keyword == self._host else "nothing"
+        elif self._awaited == "login":
+            self._login, self._awaited = word, ""
+        elif self._awaited == "password":
+            self._password, self._awaited = word, ""
         elif keyword in ("login", "password"):
             self._awaited = keyword
-        elif keyword == "machine":
-            self._state = "machine"
-            self._is_our_user = False
+        elif keyword in ("machine", "default"):
+            self._end_entry()
+            self._state = "machine" if keyword == "machine" else "entry"
+
+    def _end_entry(self) -> None:
+        """Keep what the entry has, unless an earlier one had as much."""
+        if self._state != "entry":
+            return
+        login, password, is_complete = self._login, self._password, self._is_complete
+        self._login = self._password = None
+        self._awaited = ""
+        if self._user is not None:
+            password = password if login in (None, self._user) else None
+            login = self._user
+        if is_complete or self._best is None or (login and password and not self._best.password):
+            self._best = Login(login, password)
 
 
 def _words(line: str) -> Iterator[str]:

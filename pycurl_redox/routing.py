@@ -261,24 +261,26 @@ class Routing:
         return proxy._replace(user=unquote(user), password=unquote(password))
 
     def _credentials(self, transfer: Transfer) -> tuple[bytes | None, bytes | None, bool]:
-        """-u wins over the URL; .netrc stands in for both, or fills in with --netrc-optional.
+        """-u wins over all; the user of the URL wins over .netrc, and a password of the file over the URL's.
 
-        A redirect that names no login keeps that of the first URL.
+        With --netrc-optional a password in the URL wins.  A redirect that names no login keeps that of the
+        first URL.
         """
-        url = transfer.url
-        config = self._config
+        config, url = self._config, transfer.url
         if config.user is not None:
             return *_split(encode_text(config.user)), False
-        kept = transfer.first_url.login() if self.is_trusted(transfer) else None
-        user, password = url.login() or kept or (None, None)
+        if url.login() is None and self.is_trusted(transfer):
+            url = transfer.first_url
+        user, password = url.login() or (None, None)
         if not (config.netrc or config.netrc_optional or config.netrc_file is not None):
             return user, password, False
-        if not config.netrc_optional:
-            user = password = None
-        elif user and password:
+        if config.netrc_optional and url.password is not None:
             return user, password, False
-        found = self._netrc(url.host, user)
-        return (user, password, False) if found is None else (*found, True)
+        found = self._netrc(transfer.url.host, user)
+        if found is None:
+            return user, password, False
+        found_user, found_password = found
+        return user if user is not None else found_user, found_password or password or b"", True
 
     def _netrc(self, host: str, user: bytes | None) -> Pair | None:
         import os

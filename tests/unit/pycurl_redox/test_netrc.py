@@ -47,3 +47,22 @@ def test_a_comment_ends_a_line_and_a_quote_needs_its_end():
 
 def test_a_line_that_is_too_long_is_left_out():
     assert find_login("machine h login " + "x" * 5000 + "\nmachine h login u", "h") == Login("u", None)
+
+
+def test_an_open_quote_behind_the_login_does_no_harm():
+    assert find_login('machine h login u password p "x', "h") == Login("u", "p")
+
+
+def test_entries_do_not_mix():
+    assert find_login("machine h password x\nmachine h login u password p", "h") == Login("u", "p")
+    assert find_login("machine h login u\nmachine h password x", "h") == Login("u", None)
+    assert find_login("machine h login u\nmachine other login o password x", "h") == Login("u", None)
+    assert find_login("machine h login u\ndefault login d password x", "h") == Login("d", "x")
+
+
+def test_a_password_of_another_user_is_nobody_elses():
+    assert find_login("machine h login v password x", "h", "u") == Login("u", None)
+    assert find_login("machine h password x login v", "h", "u") == Login("u", None)
+    assert find_login("machine h password p", "h", "u") == Login("u", "p")
+    assert find_login("machine h login v password x\nmachine h password p", "h", "u") == Login("u", "p")
+    assert find_login("machine h password x\nmachine h login u password p", "h", "u") == Login("u", "p")
