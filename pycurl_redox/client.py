@@ -23,7 +23,7 @@ from pycurl_redox import errors
 from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_DIGEST, OperationConfig
 from pycurl_redox.fetch import Fetcher
 from pycurl_redox.incoming import Incoming
-from pycurl_redox.pool import Pool
+from pycurl_redox.pool import Pool, SharedSessions
 from pycurl_redox.response import Response
 from pycurl_redox.routing import Routing
 from pycurl_redox.stream import Buffer
@@ -118,6 +118,7 @@ class Client:
         self.max_connections = max_connections
         self._pool = Pool(max_connections)
         self._cookies: CookieJar | None = None
+        self._tls_sessions = SharedSessions()
         self._last_url: tuple[str, Url] | None = None
         self._timed: OperationConfig | None = None  # the settings with the last request's own time-out
         self._fetchers: tuple[OperationConfig, Fetcher] | None = None
@@ -340,11 +341,10 @@ class Client:
             config = timed
         return config, fetcher
 
-    @staticmethod
-    def _make_tls(options: TlsOptions) -> TlsSettings:
+    def _make_tls(self, options: TlsOptions) -> TlsSettings:
         from pycurl_redox.tls_settings import TlsSettings
 
-        return TlsSettings(options, os.environ)
+        return TlsSettings(options, os.environ, sessions=self._tls_sessions)
 
     def _jar(self) -> CookieJar:
         if self._cookies is None:

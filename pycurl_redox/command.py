@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from pycurl_redox import errors, messages
 from pycurl_redox.output import open_deaf
-from pycurl_redox.pool import MAX_IDLE, Names, Pool
+from pycurl_redox.pool import MAX_IDLE, Names, Pool, SharedSessions
 from pycurl_redox.routing import Routing
 from tcpip.clock import wall_clock
 from tcpip.scheduler import sleep_until
@@ -55,6 +55,7 @@ class Command:
         self._jars: dict[str, None] = {}
         self.hsts: HstsCache | None = None
         self.alt_svc: AltSvcCache | None = None
+        self.tls_sessions = SharedSessions()
         self._last_began: float | None = None
         self._network_factory = network_factory
         self._network: NetworkLike | None = None
@@ -297,6 +298,8 @@ class OperationSetup:
             self._load_cookies()
         if operation.hsts is not None or operation.alt_svc is not None:
             self._load_state(operation)
+        if operation.ssl_sessions is not None:
+            self._load_sessions(operation.ssl_sessions)
 
     @property
     def fetcher(self) -> Fetcher:
@@ -313,7 +316,8 @@ class OperationSetup:
     def _make_tls(self, options: TlsOptions) -> TlsSettings:
         from pycurl_redox.tls_settings import TlsSettings
 
-        return TlsSettings(options, self.command.environment, may_ask=True)
+        command = self.command
+        return TlsSettings(options, command.environment, may_ask=True, sessions=command.tls_sessions)
 
     def expansions(self, node: UrlNode) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
         """Go through the URLs that one argument stands for: upload, URL, and what its pattern stood for."""
@@ -368,11 +372,44 @@ class OperationSetup:
         except OSError:
             pass  # it will be made
 
+    def _load_sessions(self, path: str) -> None:
+        """Take what --ssl-sessions has kept; a damaged file is told of and set aside."""
+        from pycurl_redox.tls_sessions import MAX_FILE
+
+        command, octets = self.command, b""
+        try:
+            with open(path, "rb") as file:
+                octets = file.read(MAX_FILE)
+        except FileNotFoundError:
+            pass  # it will be made
+        except OSError as error:
+            command.warn(f"{path}: sessions of TLS cannot be read: {error.strerror}")
+        if line := command.tls_sessions.open().load(octets, wall_clock()):
+            command.warn(f"{path}: line {line} is no session of TLS; the file is kept as {path}.damaged")
+            try:
+                os.replace(path, f"{path}.damaged")
+            except OSError as error:
+                command.warn(f"{path}: cannot be set aside: {error.strerror}")
+
     def save_state(self) -> None:
         """Write the files of --hsts and --alt-svc; as in curl, one that cannot be written is not told of."""
         command = self.command
+        self._save_sessions()
         self._save_file(command.hsts, self.config.hsts)
         self._save_file(command.alt_svc, self.config.alt_svc)
+
+    def _save_sessions(self) -> None:
+        path, store = self.config.ssl_sessions, self.command.tls_sessions.store
+        if not path or store is None or not store.is_changed:
+            return
+        from pycurl_redox.chance import random_bytes
+        from pycurl_redox.state_file import replace_secret_file
+
+        store.is_changed = False
+        try:
+            replace_secret_file(path, store.file_octets(wall_clock(), random_bytes))
+        except OSError as error:
+            self.command.warn(f"{path}: sessions of TLS cannot be written: {error.strerror}")
 
     def _save_file(self, cache: HstsCache | AltSvcCache | None, path: str | None) -> None:
         if cache is None or not path or not cache.is_changed:

@@ -198,6 +198,9 @@ class OperationConfig:
     """"1.0" to "1.3", or ""."""
     tls_max = ""
     no_alpn = False
+    no_sessionid = False
+    tls_earlydata = False
+    ssl_sessions: str | None = None
     proxy_insecure = False
     proxy_cacert: str | None = None
     proxy_capath: str | None = None

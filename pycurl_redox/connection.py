@@ -33,12 +33,11 @@ Lookup = Callable[[str, int, float | None], Awaitable[list[IpAddress]]]
 class Times:
     """When each step was done, on the network's clock; None: not come to."""
 
-    __slots__ = ("connected", "first_byte", "resolved", "secured", "sent")
+    __slots__ = ("connected", "first_byte", "resolved", "sent")
 
     def __init__(self) -> None:
         self.resolved: float | None = None
         self.connected: float | None = None
-        self.secured: float | None = None
         self.sent: float | None = None
         self.first_byte: float | None = None
 
@@ -64,9 +63,10 @@ class Connection(HttpConnection):
         proxy = self.route.first_proxy
         return proxy.host if proxy else self.route.dial_host
 
-    def tls_host(self, is_proxy: bool) -> str:
+    def tls_end(self, is_proxy: bool) -> tuple[str, int]:
         """Whose certificate is expected: the server's, or the HTTPS proxy's."""
-        return self.route.proxy.host if is_proxy and self.route.proxy else self.route.host
+        proxy = self.route.proxy
+        return (proxy.host, proxy.port) if is_proxy and proxy else (self.route.host, self.route.port)
 
     def abort(self) -> None:
         self._end()
@@ -202,40 +202,55 @@ async def secure(
     connection: Connection,
     settings: TlsSettings,
     observer: Observer,
-    times: Times,
     now: Callable[[], float],
     deadline: float | None,
+    secured: Callable[[], None],
+    *,
     is_proxy: bool = False,
+    is_idempotent: bool = False,
 ) -> None:
-    """Lay TLS over the stream, with the server or with an HTTPS proxy."""
+    """Lay TLS over the stream, with the server or with an HTTPS proxy; `secured` is called when it stands.
+
+    Where early data is wanted, the next request is idempotent and a session
+    allows it, the handshake is still to be ended: the stream does that when
+    it is first read.
+    """
     from pycurl_redox.tls_settings import handshake_failed
     from pycurl_redox.tls_stream import TlsStream
     from tls.errors import TlsError
 
-    host = connection.tls_host(is_proxy)
-    client = settings.client(host, observer)
+    host, port = connection.tls_end(is_proxy)
+    client = settings.client(host, observer, port, is_idempotent=is_idempotent)
     if early := connection.take_received():
         # A proxy's word behind its own last one: nobody may take it for the server's, sent under TLS.
         client.receive_data(early)
     on_data = settings.on_data(connection) if observer.traces_tls else None
     stream = TlsStream(connection.stream, client, settings.on_event(connection), on_data)
     began = now()
-    try:
-        done = await stream.handshake(deadline)
-    except TimedOutError as error:
-        raise errors.OperationTimedOutError("SSL connection timeout") from error
-    except PeerResetError as error:
-        raise errors.TlsFailedError("Recv failure: Connection reset by peer") from error
-    except TlsError as error:
-        raise handshake_failed(error, host, is_proxy) from error
-    connection.stream = stream
-    if is_proxy:
-        connection.proxy_tls = done
+
+    async def finish(deadline: float | None) -> HandshakeCompleted:
+        try:
+            done = await stream.handshake(deadline)
+        except TimedOutError as error:
+            raise errors.OperationTimedOutError("SSL connection timeout") from error
+        except PeerResetError as error:
+            raise errors.TlsFailedError("Recv failure: Connection reset by peer") from error
+        except TlsError as error:
+            raise handshake_failed(error, host, is_proxy) from error
+        if is_proxy:
+            connection.proxy_tls = done
+        else:
+            connection.tls = done
+            connection.handshake_seconds = now() - began
+        settings.completed(connection, observer)
+        secured()
+        return done
+
+    if client.early_data_room:
+        stream.finish = finish
     else:
-        connection.tls = done
-        times.secured = now()
-        connection.handshake_seconds = times.secured - began
-    settings.completed(connection, observer)
+        await finish(deadline)
+    connection.stream = stream
 
 
 def _shown(end: tuple[IpAddress | str, int]) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pycurl_redox import connection as connections
 from pycurl_redox import errors
+from pycurl_redox.compose import method_word
 from pycurl_redox.connection import Connection, Times
 from pycurl_redox.message import Observer
 from pycurl_redox.transfer import CONNECT_TIMEOUT
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pycurl_redox.tunnel import Tunnel
     from tcpip.wire.address import IpAddress
 
+IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "TRACE")
+"""Safe methods (RFC 9110 §9.2.1): early data may be played again by others (RFC 8470 §2.1)."""
 KEEPALIVE_TIME = 60.0
 """Seconds of silence before a probe: curl's."""
 
@@ -149,17 +152,25 @@ class Connector:
         return True
 
     async def _secure(self, connection: Connection, options: TlsOptions, deadline: float) -> None:
+        def secured() -> None:
+            if not options.is_proxy:
+                self._session.mark("app_connect")
+                self._transfer.result.tls = connection.tls
+
+        transfer = self._transfer
+        may_come_twice = (
+            self._session.may_be_early and transfer.body is None and method_word(transfer) in IDEMPOTENT
+        )
         await connections.secure(
             connection,
             self._fetcher.tls(options),
             self._observer,
-            self._times,
             self._network.now,
             deadline,
-            options.is_proxy,
+            secured,
+            is_proxy=options.is_proxy,
+            is_idempotent=may_come_twice,
         )
-        if not options.is_proxy:
-            self._session.mark("app_connect")
 
     def _note(self, connection: Connection) -> None:
         result = self._transfer.result

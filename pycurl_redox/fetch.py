@@ -142,6 +142,8 @@ class Session:
         self.login: Authenticator | None = None
         self.proxy_login: Authenticator | None = None
         self.expects = True
+        self.may_be_early = True
+        """No server has said yet that it does not act on early data."""
         self._method_note = ""
         self.challenges = 0
         self._asks_again = False
@@ -365,7 +367,7 @@ class Session:
         if head.status == 417 and self.expects and transfer.body is not None:
             self.expects = False
             self._rewind()
-        elif self._answers_challenge(connection, head):
+        elif self._answers_challenge(connection, head) or self._came_too_early(connection, head):
             self._rewind()
         elif not self._follows(head):
             return False
@@ -376,6 +378,15 @@ class Session:
         if self._method_note:
             self.observer.note(self._method_note)
             self._method_note = ""
+        return True
+
+    def _came_too_early(self, connection: Connection, head: Head) -> bool:
+        """The server does not act on early data (RFC 8470 §5.2): once more, after a handshake."""
+        done = connection.tls
+        is_early = done is not None and done.early_data == "accepted" and connection.exchanges == 1
+        if head.status != 425 or not is_early:
+            return False
+        self.may_be_early = False
         return True
 
     def _answers_challenge(self, connection: Connection, head: Head) -> bool:

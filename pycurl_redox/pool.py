@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
     from pycurl_redox.dial_options import DialOptions
     from pycurl_redox.tls_options import TlsOptions
+    from pycurl_redox.tls_sessions import SessionStore
     from tcpip.wire.address import IpAddress
 
 MAX_IDLE = 100
@@ -197,3 +198,17 @@ class Pool:
 
 def _nothing() -> None:
     """Nobody counts."""
+
+
+class SharedSessions:
+    """The sessions of TLS that a command or a client has; nothing is loaded before the first."""
+
+    def __init__(self) -> None:
+        self.store: SessionStore | None = None
+
+    def open(self) -> SessionStore:
+        if self.store is None:
+            from pycurl_redox.tls_sessions import SessionStore
+
+            self.store = SessionStore()
+        return self.store

@@ -30,6 +30,27 @@ def replace_file(path: str, octets: bytes) -> None:
         raise
 
 
+def replace_secret_file(path: str, octets: bytes) -> None:
+    """Like `replace_file`, but the file is its owner's alone, whatever it was before."""
+    import os
+    import stat
+
+    if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        with open(path, "ab") as file:
+            file.write(octets)
+        return
+    path = os.path.realpath(path)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(octets)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
 def date_text(moment: int) -> str:
     """Return a moment as these files have it: 20261125 09:41:51, in UTC."""
     from pycurl_redox.dates import date_of

@@ -31,6 +31,8 @@ class TlsOptions(NamedTuple):
     """"1.0" to "1.3", or ""."""
     tls_max: str = ""
     no_alpn: bool = False
+    no_sessionid: bool = False
+    early_data: bool = False
     is_proxy: bool = False
 
     def __repr__(self) -> str:
@@ -59,6 +61,8 @@ def server_options(config: OperationConfig) -> TlsOptions:
         tls_min=config.tls_min,
         tls_max=config.tls_max,
         no_alpn=config.no_alpn,
+        no_sessionid=config.no_sessionid,
+        early_data=config.tls_earlydata,
     )
 
 
@@ -79,5 +83,6 @@ def proxy_options(config: OperationConfig) -> TlsOptions:
         ciphers=config.proxy_ciphers,
         tls13_ciphers=config.proxy_tls13_ciphers,
         no_alpn=config.no_alpn,
+        no_sessionid=config.no_sessionid,
         is_proxy=True,
     )

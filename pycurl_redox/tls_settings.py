@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
@@ -21,8 +22,9 @@ from tls.trust import TrustStore
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
     from pycurl_redox.message import Observer
-    from pycurl_redox.pool import Route
+    from pycurl_redox.pool import Route, SharedSessions
     from pycurl_redox.tls_options import TlsOptions
+    from pycurl_redox.tls_sessions import SessionStore
     from tls.crl import CrlStore
 
 ALPN_HTTP1 = (b"http/1.1",)
@@ -59,27 +61,51 @@ class TlsSettings:
     `may_ask`: for a pass phrase that no option gave; without it such a key is refused.
     """
 
-    def __init__(self, options: TlsOptions, environment: Mapping[str, str], *, may_ask: bool = False) -> None:
+    def __init__(
+        self,
+        options: TlsOptions,
+        environment: Mapping[str, str],
+        *,
+        may_ask: bool = False,
+        sessions: SharedSessions | None = None,
+    ) -> None:
         self._options = options
         self._environment = environment
         self._may_ask = may_ask
         self._crls: CrlStore | None = None
         self._trust: TrustStore | None = None
         self._tls: TlsConfig | None = None
+        self._sessions = None if options.no_sessionid else sessions
         self._ticketed: set[Route] = set()
         self._key_log: KeyLog | None = None
         if path := environment.get("SSLKEYLOGFILE"):
             self._key_log = KeyLog(path)
 
-    def client(self, server_name: str, observer: Observer) -> TlsClient:
-        """Return a client whose ClientHello is ready."""
+    def client(
+        self, server_name: str, observer: Observer, port: int = 443, *, is_idempotent: bool = False
+    ) -> TlsClient:
+        """Return a client whose ClientHello is ready; early data is for what may well be done twice."""
         if self._tls is None:
             self._check_versions()
         if alpn := self._alpn:
             observer.note("ALPN: offers " + ",".join(name.decode() for name in alpn))
         if self._tls is None:
             self._tls = self._make_config(observer.traces_tls)
-        return TlsClient(self._tls, server_name)
+        settings = self._tls
+        if self._sessions is not None and self._sessions.store is not None:
+            settings = self._resuming(settings, self._sessions.store, server_name, port, observer)
+            settings = settings._replace(early_data=self._options.early_data and is_idempotent)
+        return TlsClient(settings, server_name)
+
+    def _resuming(
+        self, settings: TlsConfig, store: SessionStore, host: str, port: int, observer: Observer
+    ) -> TlsConfig:
+        """With a session of this server, if there is one; what was kept in a file is verified again."""
+        found = store.take(host, port, self._identity, wall_clock())
+        if found is None:
+            return settings
+        observer.note("SSL re-using session ID")
+        return settings._replace(resumption=found[0], verify_resumed=found[1])
 
     def on_event(self, connection: Connection) -> Callable[[Event], None]:
         """Return what takes the events of a connection that are no data."""
@@ -92,6 +118,9 @@ class TlsSettings:
                 if connection.route in self._ticketed and not self._options.is_proxy:
                     observer.note("old SSL session ID is stale, removing")
                 self._ticketed.add(connection.route)
+                if self._sessions is not None:
+                    host, port = connection.tls_end(self._options.is_proxy)
+                    self._sessions.open().give(host, port, self._identity, event.ticket, wall_clock())
             if not isinstance(event, MessageTraced):
                 return
             if (event.outgoing, event.number) in ((False, CERTIFICATE_VERIFY), (True, CHANGE_CIPHER_SPEC)):
@@ -135,12 +164,21 @@ class TlsSettings:
             observer.note(f"ALPN: server accepted {done.alpn.decode('latin-1')}")
         elif not self._options.no_alpn:
             observer.note("ALPN: server did not agree on a protocol. Uses default.")
-        if done.peer_certificate is not None and observer.traces_tls:
-            self._note_certificate(connection.tls_host(is_proxy), done, done.peer_certificate, observer)
+        if done.early_data not in ("disabled", "no_session_offered"):
+            observer.note(f"TLS early data: {done.early_data.replace('_', ' ')}")
+        if observer.traces_tls:
+            self._note_certificate(connection.tls_end(is_proxy)[0], done, _leaf(done), observer)
         if self._options.pinnedpubkey is not None:
-            self._check_pin(self._options.pinnedpubkey, done.peer_certificate, observer)
+            self._check_pin(self._options.pinnedpubkey, _leaf(done), observer)
         if not is_proxy and not self._options.no_alpn:
             observer.note("using HTTP/1.1" if done.alpn is not None else "using HTTP/1.x")
+
+    @cached_property
+    def _identity(self) -> str:
+        """What a session is bound to, beside the server: our options, and who we say we are."""
+        mine = self._tls.client_certificate if self._tls is not None else None
+        options = self._options._replace(early_data=False)  # it changes nothing in what a session is
+        return repr((*options, mine.chain if mine is not None else ()))
 
     @property
     def _alpn(self) -> tuple[bytes, ...]:
@@ -227,10 +265,10 @@ class TlsSettings:
             chain, server_name, self._trust, wall_clock(), partial_chain=True, crls=self._crls
         )
 
-    def _check_pin(self, pins: str, leaf: Certificate | None, observer: Observer) -> None:
-        if leaf is not None and pins.startswith("sha256//"):
+    def _check_pin(self, pins: str, leaf: Certificate, observer: Observer) -> None:
+        if pins.startswith("sha256//"):
             observer.note(f" public key hash: {pin_of(leaf.key_der)}")
-        if leaf is None or not is_pinned(pins, leaf.key_der):
+        if not is_pinned(pins, leaf.key_der):
             raise errors.PinnedKeyError("SSL: public key does not match pinned public key")
 
     def _note_trust(self, observer: Observer) -> None:
@@ -256,6 +294,8 @@ class TlsSettings:
         from tls.der import time_text
 
         path = done.verified_path
+        if path is None and done.is_resumed and not self._options.insecure:
+            path = self._verify([Certificate.parse(der) for der in done.peer_chain], host)
         observer.note("Proxy certificate:" if self._options.is_proxy else "Server certificate:")
         observer.note(f" subject: {leaf.subject}")
         observer.note(f" start date: {time_text(leaf.not_before)}")
@@ -284,6 +324,11 @@ class TlsSettings:
                 observer.note(f" SSL certificate verify result: {text} ({code}), continuing anyway.")
                 return
         observer.note(" SSL certificate verify ok.")
+
+
+def _leaf(done: HandshakeCompleted) -> Certificate:
+    """The server's certificate, be it of the session that was resumed."""
+    return done.peer_certificate or Certificate.parse(done.peer_chain[0])
 
 
 class KeyLog:

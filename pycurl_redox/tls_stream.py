@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from pycurl_redox.stream import Buffer, ByteStream, CutShortError
 from tcpip.errors import StackError, TimedOutError
@@ -35,6 +35,11 @@ class TlsStream:
         self._is_closed = False
         self._flushing = False
         self._flushed = Signal()
+        self.finish: Callable[[float | None], Awaitable[HandshakeCompleted]] | None = None
+        """Ends the handshake where data may go out before it (RFC 8446 §2.3); None once that is done."""
+        self._early: list[bytes] = []
+        self.early_size = 0
+        """Octets that the server has taken before the handshake was over."""
 
     @property
     def is_stale(self) -> bool:
@@ -53,6 +58,8 @@ class TlsStream:
                 self._on_event(event)
 
     async def read(self, deadline: float | None) -> Buffer:
+        if self.finish is not None:
+            await self._end_early_data(deadline)
         while not self._at_eof:
             try:
                 event = await self._next_event(deadline)
@@ -72,10 +79,30 @@ class TlsStream:
         return b""
 
     async def write(self, pieces: Sequence[Buffer], deadline: float | None) -> None:
+        if self.finish is not None:
+            octets = b"".join(pieces)
+            if len(octets) <= self.client.early_data_room:
+                self._early.append(octets)
+                self.client.send_early_data(octets)
+                await self._flush(deadline)
+                return
+            await self._end_early_data(deadline)
         if self._on_data is not None:
             self._on_data(True)
         self.client.send_data(*pieces)
         await self._flush(deadline)
+
+    async def _end_early_data(self, deadline: float | None) -> None:
+        """Complete the handshake; what went out early goes out again if the server has not taken it."""
+        assert self.finish is not None
+        finish, self.finish = self.finish, None
+        done = await finish(deadline)
+        early, self._early = self._early, []
+        if done.early_data == "accepted":
+            self.early_size = sum(map(len, early))
+        elif early:
+            self.client.send_data(*early)
+            await self._flush(deadline)
 
     async def close(self, deadline: float | None) -> None:
         if self._is_closed:

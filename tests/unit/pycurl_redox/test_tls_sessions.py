@@ -1,0 +1,178 @@
+"""`SessionStore`: what is kept, given out, written and read."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pycurl_redox.tls_sessions import MAX_SERVERS, PER_SERVER, SessionStore
+from tls.config import TLS12, TLS13, SessionTicket
+
+NOW = 1_800_000_000.0
+
+
+def random_bytes(size: int) -> bytes:
+    return bytes(range(size))
+
+
+def ticket(identity: bytes = b"ticket", **changes: object) -> SessionTicket:
+    plain = SessionTicket(
+        "a.test",
+        identity,
+        b"s" * 32,
+        0x1301,
+        600,
+        77,
+        0,
+        b"http/1.1",
+        (b"leaf", b"issuer"),
+        None,
+        None,
+        True,
+        0x0403,
+    )
+    return plain._replace(**changes)  # type: ignore[arg-type]
+
+
+def taken(store: SessionStore, now: float = NOW, host: str = "a.test", port: int = 443, settings: str = "s"):  # type: ignore[no-untyped-def]
+    found = store.take(host, port, settings, now)
+    return None if found is None else (found[0].ticket.identity, found[0].age, found[1])
+
+
+def full(*tickets: SessionTicket) -> SessionStore:
+    store = SessionStore()
+    for number, each in enumerate(tickets):
+        store.give("a.test", 443, "s", each, NOW + number)
+    return store
+
+
+def reread(store: SessionStore, now: float = NOW) -> SessionStore:
+    again = SessionStore()
+    assert again.load(store.file_octets(now, random_bytes), now) == 0
+    return again
+
+
+def test_the_newest_comes_first_and_each_once() -> None:
+    store = full(ticket(b"1"), ticket(b"2"))
+    assert taken(store, NOW + 2) == (b"2", 1000, False)
+    assert taken(store, NOW + 2) == (b"1", 2000, False)
+    assert taken(store, NOW + 2) is None
+
+
+def test_one_of_tls_1_2_serves_again_and_again_until_another_comes() -> None:
+    store = full(ticket(b"1", version=TLS12))
+    assert [taken(store)[0] for _ in range(3)] == [b"1"] * 3
+    store.give("a.test", 443, "s", ticket(b"2", version=TLS12), NOW)
+    assert [taken(store)[0] for _ in range(3)] == [b"2"] * 3
+
+
+@pytest.mark.parametrize(
+    "other", [{"host": "b.test"}, {"port": 444}, {"settings": "t"}, {"now": NOW + 600}, {"now": NOW - 1}]
+)
+def test_another_server_other_settings_or_another_time_have_none(other: dict[str, object]) -> None:
+    assert taken(full(ticket()), **other) is None  # type: ignore[arg-type]
+
+
+def test_a_host_is_the_same_in_capitals() -> None:
+    assert taken(full(ticket()), host="A.TEST") is not None
+
+
+def test_it_says_whether_the_server_was_known() -> None:
+    store = SessionStore()
+    assert not store.give("a.test", 443, "s", ticket(), NOW)
+    assert store.give("a.test", 443, "s", ticket(), NOW)
+    assert not store.give("b.test", 443, "s", ticket(), NOW)
+
+
+def test_there_is_a_bound_for_a_server_and_for_all() -> None:
+    store = full(*(ticket(bytes((number,))) for number in range(PER_SERVER + 3)))
+    given_out = []
+    while (found := taken(store, NOW + 10)) is not None:
+        given_out.append(found[0][0])
+    assert given_out == [6, 5, 4, 3]
+    for number in range(MAX_SERVERS + 1):
+        store.give(f"{number}.test", 443, "s", ticket(), NOW)
+    assert taken(store, host="0.test") is None
+    assert taken(store, host="1.test") is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"version": TLS12, "session_id": b"id", "identity": b"", "group": 0x1D, "cipher_suite": 0xC02B},
+        {"alpn": None, "ocsp_response": b"staple", "sct_list": b"\0\1x", "was_verified": False},
+        {"signature_scheme": None, "peer_chain": (), "max_early_data_size": 0xFFFFFFFF, "version": TLS13},
+    ],
+)
+def test_a_session_is_read_back_as_it_was_written(changes: dict[str, object]) -> None:
+    store = reread(full(ticket(**changes)))
+    found = store.take("a.test", 443, "s", NOW + 1.5)
+    assert found is not None
+    assert found[0] == (ticket(**changes), 1500) and found[1] is True
+
+
+def test_a_file_names_nobody_and_who_asks_finds_his_own() -> None:
+    store = full(ticket(b"1"))
+    store.give("b.test", 443, "s", ticket(b"2", server_name="b.test"), NOW)
+    octets = store.file_octets(NOW, random_bytes)
+    assert b"a.test" not in octets and octets.startswith(b"# ")
+    again = reread(store)
+    assert taken(again, host="c.test") is None
+    assert taken(again, host="b.test") == (b"2", 0, True)
+    assert taken(reread(again)) == (b"1", 0, True), "what nobody asked for is written again"
+    assert taken(reread(again), host="b.test") is None
+
+
+def test_what_is_over_is_neither_written_nor_read() -> None:
+    store = full(ticket())
+    octets = store.file_octets(NOW, random_bytes)
+    assert store.file_octets(NOW + 600, random_bytes).count(b"\n") == 1
+    late = SessionStore()
+    assert late.load(octets, NOW + 600) == 0
+    assert late.file_octets(NOW, random_bytes).count(b"\n") == 1
+
+
+def test_it_knows_whether_the_file_has_to_be_written() -> None:
+    store = reread(full(ticket()))
+    assert not store.is_changed
+    assert taken(store, host="b.test") is None and not store.is_changed
+    assert taken(store) is not None and store.is_changed
+
+
+LINES = {
+    "no colon": lambda line: line.replace(b":", b""),
+    "no base64": lambda line: line.replace(b":", b":*"),
+    "an owner that is too short": lambda line: line[4:],
+}
+SESSIONS = {
+    "a session cut short": lambda session: session[:-1],
+    "a session with more behind it": lambda session: session + b"x",
+    "another form": lambda session: b"\x09" + session[1:],
+    "a name that is no text": lambda session: session.replace(b"a.test", b"a.\xff\xfes"),
+}
+
+
+def damaged(line: bytes, damage: str) -> bytes:
+    if damage in LINES:
+        return LINES[damage](line)
+    owner, colon, session = line.partition(b":")
+    return owner + colon + b2a_base64(SESSIONS[damage](a2b_base64(session)), newline=False)
+
+
+@pytest.mark.parametrize("damage", [*LINES, *SESSIONS])
+def test_a_damaged_line_is_numbered_and_the_others_serve(damage: str) -> None:
+    header, line, *_ = full(ticket()).file_octets(NOW, random_bytes).split(b"\n")
+    store = SessionStore()
+    assert store.load(b"\n".join([header, damaged(line, damage), line, b""]), NOW) == 2
+    assert taken(store) == (b"ticket", 0, True)
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_are_read_or_refused(octets: bytes) -> None:
+    SessionStore().load(octets, NOW)
+    owner = b2a_base64(bytes(64), newline=False)
+    SessionStore().load(owner + b":" + b2a_base64(octets), NOW)
