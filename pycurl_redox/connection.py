@@ -98,11 +98,13 @@ async def connect(
     head_start: float = dial.HEAD_START,
     lookup: Lookup | None = None,
     is_again: bool = False,
+    limit: float | None = None,
 ) -> Connection:
     """Reach the first proxy or the host by TCP; what comes after is laid on later.
 
     `lookup` finds addresses in the network's place; the same connection made
-    `is_again` says nothing of where its address is from.
+    `is_again` says nothing of where its address is from.  `limit` is when the
+    whole transfer has to end, which is told in other words.
     """
     proxy, options = route.first_proxy, route.dial
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
@@ -135,15 +137,18 @@ async def connect(
     except TimedOutError as error:
         waited = _milliseconds(network.now() - began)
         if deadline is not None and network.now() >= deadline:
-            observer.note(f"Connection timed out after {waited} milliseconds")
-            raise errors.connection_timed_out(waited) from error
+            failed = errors.connect_timed_out(host, port, waited)
+            if limit is not None and network.now() >= limit:
+                failed = errors.connection_timed_out(waited)
+            observer.note(str(failed))
+            raise failed from error
         raise errors.connect_failed(host, port, waited) from error
     except BindError as error:
         waited = _milliseconds(network.now() - began)
         reason = errors.InterfaceError.default_text if str(error) else ""
-        failed = errors.connect_failed(host, port, waited, reason)
-        observer.note(str(failed))
-        raise (errors.InterfaceError(str(error)) if str(error) else failed) from error
+        failure = errors.connect_failed(host, port, waited, reason)
+        observer.note(str(failure))
+        raise (errors.InterfaceError(str(error)) if str(error) else failure) from error
     except StackError as error:
         # What is wrong with our own side curl has no words for.
         own = str(error) if isinstance(error, AddressError) else ""

@@ -113,6 +113,7 @@ class Connector:
                 head_start,
                 self._fetcher.lookup(self._transfer),
                 is_again,
+                session.deadline,
             )
         except BaseException as error:
             gone()
@@ -161,16 +162,21 @@ class Connector:
         may_come_twice = (
             self._session.may_be_early and transfer.body is None and method_word(transfer) in IDEMPOTENT
         )
-        await connections.secure(
-            connection,
-            self._fetcher.tls(options),
-            self._observer,
-            self._network.now,
-            deadline,
-            secured,
-            is_proxy=options.is_proxy,
-            is_idempotent=may_come_twice,
-        )
+        try:
+            await connections.secure(
+                connection,
+                self._fetcher.tls(options),
+                self._observer,
+                self._network.now,
+                deadline,
+                secured,
+                is_proxy=options.is_proxy,
+                is_idempotent=may_come_twice,
+            )
+        except errors.OperationTimedOutError as error:
+            if self._session.is_out_of_time:
+                raise errors.connection_timed_out(self._session.milliseconds) from error
+            raise
 
     def _note(self, connection: Connection) -> None:
         result = self._transfer.result

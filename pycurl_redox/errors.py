@@ -387,8 +387,16 @@ def operation_timed_out(milliseconds: int, received: int, expected: int | None) 
     )
 
 
+def connect_timed_out(host: str, port: int, milliseconds: int) -> OperationTimedOutError:
+    """Return the error of `--connect-timeout` while TCP connects."""
+    reason = OperationTimedOutError.default_text
+    return OperationTimedOutError(
+        f"Failed to connect to {host} port {port} after {milliseconds} ms: {reason}"
+    )
+
+
 def connection_timed_out(milliseconds: int) -> OperationTimedOutError:
-    """Return the error of `-m` and `--connect-timeout` before there is a connection."""
+    """Return the error of `-m` before there is a connection."""
     return OperationTimedOutError(f"Connection timed out after {milliseconds} milliseconds")
 
 

@@ -79,7 +79,10 @@ def _alike(octets: bytes) -> str:
     return re.sub(r"after \d+ ms", "after N ms", text)
 
 
+CURL_IS_7_88 = (
+    CURL is not None and b"curl 7.88.1 " in subprocess.run([CURL, "-V"], capture_output=True).stdout
+)
 needs_curl_7_88 = pytest.mark.skipif(
-    CURL is None or b"curl 7.88.1 " not in subprocess.run([CURL, "-V"], capture_output=True).stdout,
+    not CURL_IS_7_88,
     reason="the curl that is the model, 7.88.1, is not installed",
 )

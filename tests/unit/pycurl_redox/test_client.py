@@ -179,7 +179,7 @@ def test_what_is_no_json_is_a_value_error() -> None:
 
 def test_a_name_that_comes_slowly_and_a_host_that_does_not_answer_end_at_the_connect_timeout() -> None:
     client, network = client_on(["slow"], connect_timeout=1.5)
-    with pytest.raises(errors.OperationTimedOutError, match="Connection timed out"):
+    with pytest.raises(errors.OperationTimedOutError, match="Timeout was reached"):
         client.get("http://a.test/")
     assert network.now() == 1001.5
 
