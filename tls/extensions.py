@@ -90,7 +90,7 @@ def expect_only(found: Iterable[int], allowed: Container[int], name: str) -> Non
     for kind in found:
         if kind not in allowed:
             raise PeerMisbehavedError(
-                f"{name}: extension not offered, or not for this message: {kind}",
+                f"{name}, extension {kind}: not offered, or not for this message",
                 Alert.UNSUPPORTED_EXTENSION,
             )
 

@@ -126,7 +126,7 @@ class ExpectEncryptedExtensions(NamedTuple):
         ext.parse_empty(body, "EncryptedExtensions, extension early_data")
         if self.ticket is None:
             raise PeerMisbehavedError(
-                "EncryptedExtensions: extension not offered, or not for this message: early data, no session",
+                "EncryptedExtensions, extension early_data: not offered, or not for this message: no session",
                 Alert.UNSUPPORTED_EXTENSION,
             )
         if self.session.suite.code != early.ticket.cipher_suite:

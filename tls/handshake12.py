@@ -133,7 +133,12 @@ def _check_extensions(offer: Offer, hello: ServerHello) -> bytes | None:
     for kind in (ext.EXTENDED_MASTER_SECRET, ext.SERVER_NAME, ext.STATUS_REQUEST, ext.SESSION_TICKET):
         if found.get(kind):
             raise PeerMisbehavedError(f"ServerHello: extension {kind} must be empty", Alert.DECODE_ERROR)
-    if found.get(ext.RENEGOTIATION_INFO, b"\0") != b"\0":  # RFC 5746 §3.4
+    if ext.RENEGOTIATION_INFO not in found:  # RFC 5746 §4.1: refused as by OpenSSL 3
+        raise PeerIncompatibleError(
+            "ServerHello: renegotiation_info missing: others could speak before us on this connection",
+            Alert.HANDSHAKE_FAILURE,
+        )
+    if found[ext.RENEGOTIATION_INFO] != b"\0":  # RFC 5746 §3.4
         raise PeerMisbehavedError(
             "ServerHello: renegotiation_info in a first handshake", Alert.HANDSHAKE_FAILURE
         )
@@ -245,12 +250,13 @@ class ExpectServerHelloDone12(NamedTuple):
     def _send_flight(self, output: Output) -> State:
         session, offer = self.session, self.session.offer
         mine, scheme = offer.config.client_certificate, None
+        flight: list[bytes] = []  # sent as a whole: nothing of it goes out if our key cannot sign
         if self.request is not None:
             if mine is not None:
                 taken = self.request.signature_schemes
                 scheme = next((one for one in mine.signer.schemes_12 if one in taken), None)
             chain = () if mine is None or scheme is None else mine.chain  # none that the server can check
-            self._send(messages12.build_certificate(chain), output)
+            self._add(messages12.build_certificate(chain), flight)
         exchange = offer.exchange_for(self.group) or crypto.new_key_exchanges((self.group,))[0]
         try:
             premaster = exchange.shared_secret(self.share)
@@ -258,22 +264,24 @@ class ExpectServerHelloDone12(NamedTuple):
             raise illegal(
                 f"ServerKeyExchange: share is not valid for its group: 0x{self.group:04x}"
             ) from None
-        self._send(messages12.build_client_key_exchange(exchange.share), output)
+        self._add(messages12.build_client_key_exchange(exchange.share), flight)
         hash_name, transcript = session.suite.hash_name, session.transcript
         master = prf.extended_master_secret(hash_name, premaster, transcript.digest())
         output.log_secret("CLIENT_RANDOM", master)
         if mine is not None and scheme is not None:
             assert session.signed is not None
             signature = mine.signer.sign(scheme, bytes(session.signed))
-            self._send(messages12.build_certificate_verify(scheme, signature), output)
+            self._add(messages12.build_certificate_verify(scheme, signature), flight)
+        for encoded in flight:
+            output.send_message(encoded)
         keys = _keys(session, master)
         _send_finished(session, keys, output)
         return ExpectChangeCipherSpec12(
             session, self.proof, self.group, keys, self.request, scheme is not None
         )
 
-    def _send(self, encoded: bytes, output: Output) -> None:
-        output.send_message(encoded)
+    def _add(self, encoded: bytes, flight: list[bytes]) -> None:
+        flight.append(encoded)
         self.session.add(encoded)
 
 

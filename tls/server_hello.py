@@ -90,10 +90,10 @@ class ExpectServerHello(NamedTuple):
             if self.retry is not None:
                 raise illegal(f"{hello.name}: version of the second hello differs: 0x{version:04x}")
             raise illegal(f"{hello.name}: selected version was not offered: 0x{version:04x}")
-        if hello.legacy_version != TLS12:
+        if hello.legacy_version != TLS12:  # a constant of the format now (RFC 8446 §4.1.3)
             raise PeerMisbehavedError(
-                f"{hello.name}: version not supported: legacy_version 0x{hello.legacy_version:04x}",
-                Alert.PROTOCOL_VERSION,
+                f"{hello.name}: legacy_version must be 0x0303: 0x{hello.legacy_version:04x}",
+                Alert.DECODE_ERROR,
             )
 
     def _suite(self, hello: ServerHello) -> CipherSuite:
@@ -208,7 +208,7 @@ def _early_secret(
         raise illegal(f"ServerHello: selected identity was not offered: {identity}")
     psk, resumption = offer.psk, offer.config.resumption
     if psk is None or resumption is None:  # RFC 9849 §6.1.2: the outer hello has one of random octets
-        raise illegal("ServerHello: extension not offered, or not for this message: a key that nobody has")
+        raise illegal("ServerHello, extension pre_shared_key: not offered, or not for this message")
     if psk.hash_name != suite.hash_name:
         raise illegal("ServerHello: cipher suite has another hash than the session resumed")
     return psk, resumption.ticket

@@ -15,12 +15,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from pycurl_redox.tls_names import suites_12
 from tls import compression
 from tls import config as tls_config
 from tls.alerts import Alert
 from tls.client import TlsClient
 from tls.config import ClientCertificate, ResumptionOffer, SessionTicket, TlsConfig, TlsLimits
-from tls.errors import CertificateError, EchRejectedError, TlsError, TruncatedError
+from tls.errors import CertificateError, EchRejectedError, TlsError, TruncatedError, UsageError
 from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, MessageTraced, TicketReceived
 
 UNIMPLEMENTED = 89
@@ -40,6 +41,7 @@ TRUE_ANYHOW = {
     "-enforce-rsa-key-usage",
     "-expect-extended-master-secret",
     "-forbid-renegotiation-after-handshake",
+    "-expect-secure-renegotiation",
 }
 SWITCHES = {
     "-enable-grease",
@@ -76,11 +78,13 @@ SWITCHES = {
     "-expect-ticket-supports-early-data",
     "-key-update",
     "-renegotiate-ignore",
+    "-fail-cert-callback",
     "-expect-ticket-renewal",
     "-peek-then-read",
     "-read-with-unfinished-write",
 }
 VALUES = {
+    "-cipher",
     "-expect-certificate-types",
     # A server's: a client has nothing to staple to its own certificate.
     "-ocsp-response",
@@ -193,6 +197,15 @@ def check_values(flags: Flags) -> None:
         raise Unimplemented("a group that is not there")
 
 
+class FailingSigner:
+    """A key that cannot be used when it is asked for."""
+
+    schemes = schemes_12 = tuple(tls_config.SIGNATURE_SCHEME_NAMES)
+
+    def sign(self, scheme, content):
+        raise UsageError("signing refused by -fail-cert-callback", Alert.INTERNAL_ERROR)
+
+
 class Connection:
     """One connection of a case: the client, the socket, and what was seen."""
 
@@ -240,6 +253,8 @@ class Connection:
             config = config._replace(groups=curves, key_shares=curves[:1])
         if schemes := tuple(flags.lists.get("-verify-prefs", ())):
             config = config._replace(signature_schemes=schemes, signature_schemes_12=())
+        if "-cipher" in flags:
+            config = config._replace(cipher_suites_12=suites_12(flags.values["-cipher"]))
         if self.offered_ticket is not None:
             config = config._replace(resumption=ResumptionOffer(self.offered_ticket, age))
         return config
@@ -285,6 +300,8 @@ class Connection:
 
     def client_certificate(self) -> ClientCertificate | None:
         values = self.flags.values
+        if "-fail-cert-callback" in self.flags:
+            return ClientCertificate((b"\x30\x00",), FailingSigner())
         if "-cert-file" not in values or "-key-file" not in values:
             return None
         from tls.crypto import load_signer

@@ -9,7 +9,7 @@ from tests.fakes.scripted_tls_server import CLIENT_CONFIG, extension, message, r
 from tls import prf
 from tls.alerts import Alert
 from tls.client import TlsClient
-from tls.config import TLS12, TLS13, X25519
+from tls.config import TLS12, TLS13, X25519, ClientCertificate
 from tls.errors import PeerIncompatibleError, TlsError, UsageError
 from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, MessageTraced, TicketReceived
 
@@ -98,8 +98,10 @@ def test_to_a_client_of_1_2_alone_the_sentinel_says_nothing() -> None:
     assert isinstance(server.complete()[0], HandshakeCompleted)
 
 
+FINE = EMS + RENEGOTIATION
 HELLOS = {
     "no extended master secret": ({"extensions": RENEGOTIATION}, Alert.HANDSHAKE_FAILURE),
+    "no secure renegotiation": ({"extensions": EMS}, Alert.HANDSHAKE_FAILURE),
     "an extended master secret that says something": (
         {"extensions": extension(23, b"x") + RENEGOTIATION}, Alert.DECODE_ERROR,
     ),
@@ -115,9 +117,9 @@ HELLOS = {
         {"extensions": EMS + extension(51, u(2, 0x1D) + vec(2, bytes(32)))}, Alert.UNSUPPORTED_EXTENSION,
     ),
     "an ALPN protocol that was not offered": (
-        {"extensions": EMS + extension(16, vec(2, vec(1, b"spdy")))}, Alert.ILLEGAL_PARAMETER,
+        {"extensions": FINE + extension(16, vec(2, vec(1, b"spdy")))}, Alert.ILLEGAL_PARAMETER,
     ),
-    "no uncompressed points": ({"extensions": EMS + extension(11, vec(1, b"\1"))}, Alert.ILLEGAL_PARAMETER),
+    "no uncompressed points": ({"extensions": FINE + extension(11, vec(1, b"\1"))}, Alert.ILLEGAL_PARAMETER),
     "TLS 1.2 by supported_versions": (
         {"extensions": EMS + extension(43, u(2, 0x0303))}, Alert.ILLEGAL_PARAMETER,
     ),
@@ -314,7 +316,7 @@ def test_a_staple_comes_between_certificate_and_key_exchange_and_may_be_left_out
     for has_staple in (True, False):
         server = fresh(request_ocsp=True)
         flight = server.flight()
-        flight[0] = server.server_hello(EMS + extension(5, b""))
+        flight[0] = server.server_hello(FINE + extension(5, b""))
         if has_staple:
             flight.insert(2, message(22, b"\1" + vec(3, b"response")))
         server.deliver(server.say(*flight))
@@ -329,6 +331,23 @@ def test_a_staple_that_nobody_announced_is_unexpected() -> None:
     flight = server.flight()
     flight.insert(2, message(22, b"\1" + vec(3, b"response")))
     refused(server, flight, Alert.UNEXPECTED_MESSAGE)
+
+
+class BrokenKey:
+    schemes = schemes_12 = (0x0403,)
+
+    def sign(self, scheme: int, content: bytes) -> bytes:
+        raise UsageError("the key cannot be used", Alert.INTERNAL_ERROR)
+
+
+def test_if_our_key_cannot_sign_nothing_of_the_flight_is_sent() -> None:
+    server = fresh(client_certificate=ClientCertificate((b"chain",), BrokenKey()))
+    flight = server.flight()
+    flight.insert(3, message(13, vec(1, b"\x40") + vec(2, u(2, 0x0403)) + vec(2, b"")))
+    server.client.receive_data(server.say(*flight))
+    with pytest.raises(UsageError, match="the key cannot be used"):
+        server.client.next_event()
+    assert server.records() == [(21, bytes((2, Alert.INTERNAL_ERROR)))]
 
 
 def test_however_the_octets_are_cut_the_events_are_the_same() -> None:
