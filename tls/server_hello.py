@@ -90,10 +90,10 @@ class ExpectServerHello(NamedTuple):
             if self.retry is not None:
                 raise illegal(f"{hello.name}: version of the second hello differs: 0x{version:04x}")
             raise illegal(f"{hello.name}: selected version was not offered: 0x{version:04x}")
-        if hello.legacy_version != TLS12:  # a constant of the format now (RFC 8446 §4.1.3)
+        if hello.legacy_version != TLS12:
             raise PeerMisbehavedError(
-                f"{hello.name}: legacy_version must be 0x0303: 0x{hello.legacy_version:04x}",
-                Alert.DECODE_ERROR,
+                f"{hello.name}: version not supported: legacy_version 0x{hello.legacy_version:04x}",
+                Alert.PROTOCOL_VERSION,
             )
 
     def _suite(self, hello: ServerHello) -> CipherSuite:

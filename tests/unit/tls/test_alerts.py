@@ -52,7 +52,7 @@ HELLO_FAULTS = {
     "another session id than ours": ({"session_id": bytes(32)}, Alert.ILLEGAL_PARAMETER),
     "a compression method": ({"compression": 1}, Alert.DECODE_ERROR),
     "octets behind the end": ({"tail": b"\0"}, Alert.DECODE_ERROR),
-    "an unknown legacy version": ({"version": 0x0304}, Alert.DECODE_ERROR),
+    "an unknown legacy version": ({"version": 0x0304}, Alert.PROTOCOL_VERSION),
     "TLS 1.2 with a suite of TLS 1.3": ({"extensions": []}, Alert.ILLEGAL_PARAMETER),
     "TLS 1.2 with the sentinel of a downgrade": (
         {"extensions": [], "random": bytes(24) + b"DOWNGRD\x01"},
