@@ -1,4 +1,4 @@
-"""The octets of RFC 8448 (§3, §5, §6, §7) that a client sends, receives or derives."""
+"""The octets of RFC 8448 that a client sends, receives or derives."""
 
 from __future__ import annotations
 
@@ -255,3 +255,61 @@ class CompatibilityMode:
     )
     client_close = unhex("17030300130f629155382dba23c4e2c5f7f84e6f2ed3083d")
     server_close = unhex("1703030013b7257b0fecaf69d4f09e3f891e2a25d1e28845")
+
+
+class Resumed0Rtt:
+    """RFC 8448 §4, with the session that §3 made."""
+
+    private_key = unhex("bff91188283846dd6a2134ef7180ca2b0b14fb10dce707b5098c0dddc813b2df")
+    client_hello = (
+        unhex(
+            """
+        010001fc03031bc3ceb6bbe39cff938355b5a50adb6db21b7a6af649d7b4bc419d7876487d95000006130113031302010001
+        cd0000000b0009000006736572766572ff01000100000a00140012001d001700180019010001010102010301040033002600
+        24001d0020e4ffb68ac05f8d96c99da26698346c6be16482badddafe051a66b4f18d668f0b002a0000002b0003020304000d
+        0020001e040305030603020308040805080604010501060102010402050206020202002d00020101001c0002400100150057
+        """
+        )
+        + bytes(0x57)  # padding
+        + unhex(
+            """
+        002900dd00b800b22c035d829359ee5ff7af4ec900000000262a6494dc486d2c8a34cb33fa90bf1b0070ad3c498883c9367c
+        09a2be785abc55cd226097a3a982117283f82a03a143efd3ff5dd36d64e861be7fd61d2827db279cce145077d454a3664d4e
+        6da4d29ee03725a6a4dafcd0fc67d2aea70529513e3da2677fa5906c5b3f7d8f92f228bda40dda721470f9fbf297b5aea617
+        646fac5c03272e970727c621a79141ef5f7de6505e5bfbc388e93343694093934ae4d357fad6aacb0021203add4fb2d8fdf8
+        22a0ca3cf7678ef5e88dae990141c5924d57bb6fa31b9e5f9d
+        """
+        )
+    )
+    early_traffic_secret = unhex("3fbbe6a60deb66c30a32795aba0eff7eaa10105586e7be5c09678d63b6caab62")
+    early_exporter_secret = unhex("b2026866610937d7423e5be90862ccf24c0e6091186d34f812089ff5be2ef7df")
+    early_data = unhex("1703030017ab1df420e75c457a7cc5d2844f76d5aee4b4edbf049be0")
+    from_server = unhex(
+        """
+        16030300600200005c03033ccfd2dec890222763472ae8136777c9d7358777bb66e91ea5122495f559ea2d00130100003400
+        290002000000330024001d0020121761ee42c333e1b9e77b60dd57c2053cd94512ab47f115e86eff50942cea31002b00020304
+        1703030061dc48237b4b879f50d0d4d262ea8b4716eb40ddc1eb957e11126e8a7149c2d012d37a7115957e64ce30008b9e0323
+        f2c05a9c1c77b4f37849a695ab255060a33fee770ca95cb8486bfd0843b87024865ca35cc41c4e515c64dcb1369f98635bc7a5
+        """
+    )
+    end_of_early_data = unhex("1703030015aca6fc944841298df99593725f9bf9754429b12f09")
+    client_finished = unhex(
+        """
+        170303003500f8b467d14cf22a4b3f0b6ae0d8e6cc8d08e0db3515ef5c2bdf1922eafbb70009964716d834fb70c3d2a56c5b1f
+        5f6bdba6c333cf
+        """
+    )
+    client_data = unhex(
+        """
+        1703030043b1cebce242aa201be9ae5e1cb2a9aa4b33d4e866af1edb068919237741aa031d7a74d491c99b9d4e232b74206bc6
+        fbaa04fe78be44a9b4f54320a17eb76992afac3103
+        """
+    )
+    server_data = unhex(
+        """
+        1703030043275e9f20acff57bc000657d3867df039cccf79047884cf75771746f740b5a83f462a0954c3581393a203a25a7dd1
+        4141ef1a37900cdb62ff62dee1ba39ab2590cbf194
+        """
+    )
+    client_close = unhex("17030300130facce3246bdfc6369838d6a82ae6de5d422dc")
+    server_close = unhex("17030300135b18af444e8e1eec7158fb62d8f2577d37ba5d")

@@ -9,12 +9,20 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.golden.rfc8448 import ClientAuthentication, CompatibilityMode, HelloRetryRequest, Simple1Rtt
+from tests.golden.rfc8448 import (
+    ClientAuthentication,
+    CompatibilityMode,
+    HelloRetryRequest,
+    Resumed0Rtt,
+    Simple1Rtt,
+)
 from tls.client import TlsClient
-from tls.config import SECP256R1, SECP384R1, X25519, ClientCertificate, TlsConfig
+from tls.config import SECP256R1, SECP384R1, X25519, ClientCertificate, ResumptionOffer, TlsConfig
 from tls.crypto import NistExchange, X25519Exchange
 from tls.events import ApplicationData, CloseNotifyReceived, HandshakeCompleted, TicketReceived
-from tls.offer import Offer
+from tls.key_schedule import EarlySecret, Transcript, finished_verify_data
+from tls.offer import EarlyData, Offer
+from tls.proofs import proof_of_session
 
 CONFIG = TlsConfig(
     cipher_suites=(0x1301, 0x1303, 0x1302), groups=(X25519, SECP256R1, SECP384R1), key_shares=(X25519,)
@@ -87,6 +95,43 @@ def test_simple_1rtt_handshake():
     (ticket,) = events(client)
     assert isinstance(ticket, TicketReceived)
     assert ticket.ticket.resumption_secret == trace.resumption_secret
+    client.send_data(DATA)
+    assert sent(client) == trace.client_data
+    client.receive_data(trace.server_data)
+    (data,) = events(client)
+    assert isinstance(data, ApplicationData) and bytes(data.data) == DATA
+    client.close()
+    assert sent(client) == trace.client_close
+    client.receive_data(trace.server_close)
+    assert events(client) == [CloseNotifyReceived()]
+
+
+def test_resumed_0rtt_handshake():
+    first, trace = Simple1Rtt, Resumed0Rtt
+    client = TlsClient(CONFIG, "server", given(first.client_hello, X25519Exchange(first.private_key)))
+    client.receive_data(first.from_server + first.new_session_ticket)
+    ticket = events(client)[1].ticket
+    assert ticket.max_early_data_size == 1024
+
+    config = CONFIG._replace(resumption=ResumptionOffer(ticket, 0), early_data=True)
+    offer = given(trace.client_hello, X25519Exchange(trace.private_key), config=config)
+    offer.psk = EarlySecret("sha256", ticket.resumption_secret)
+    truncated = Transcript("sha256", trace.client_hello[:-35])
+    binder = finished_verify_data("sha256", offer.psk.resumption_binder_secret(), truncated.digest())
+    assert trace.client_hello.endswith(b"\0\x21\x20" + binder)
+    digest = Transcript("sha256", trace.client_hello).digest()
+    secrets = offer.psk.client_traffic_secret(digest), offer.psk.exporter_secret(digest)
+    assert secrets == (trace.early_traffic_secret, trace.early_exporter_secret)
+    offer.early = EarlyData(ticket, proof_of_session(config, "server", ticket), *secrets)
+
+    client = TlsClient(config, "server", offer)
+    client.send_early_data(b"ABCDEF")
+    assert sent(client) == b"\x16\x03\x01\x02\x00" + trace.client_hello + trace.early_data
+    client.receive_data(trace.from_server)
+    assert sent(client) == trace.end_of_early_data + trace.client_finished
+    (completed,) = events(client)
+    assert isinstance(completed, HandshakeCompleted)
+    assert (completed.early_data, completed.is_resumed) == ("accepted", True)
     client.send_data(DATA)
     assert sent(client) == trace.client_data
     client.receive_data(trace.server_data)
