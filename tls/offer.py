@@ -158,6 +158,13 @@ class Offer:
         offer.finish(transcript if resumable else None, resumable)
         return offer
 
+    def pad(self) -> None:
+        """Leave the sizes at which some servers hang (RFC 7685 §1), none of those that make sessions."""
+        size = len(build_client_hello(self.random, self.session_id, self.cipher_suites, self.extensions))
+        if 256 <= size < 512:
+            # Not an empty one: at the end that is a trouble of its own.
+            self.extensions.append((ext.PADDING, bytes(max(512 - 4 - size, 1))))
+
     def finish(self, transcript: Transcript | None, resume: bool) -> None:
         """Encode, with the session to resume at the end (RFC 8446 §4.2.11)."""
         suites = self.cipher_suites
@@ -220,7 +227,10 @@ def make_offer(config: TlsConfig, server_name: str) -> Offer:
 
         offer.extensions.append((ext.ENCRYPTED_CLIENT_HELLO, ech.grease(config.random_bytes)))
         offer.ech_outcome = "greased"
-    offer.finish(None, may_resume(config, server_name))
+    is_resuming = may_resume(config, server_name)
+    if not is_resuming:
+        offer.pad()
+    offer.finish(None, is_resuming)
     return offer
 
 

@@ -79,6 +79,7 @@ SWITCHES = {
     "-key-update",
     "-renegotiate-ignore",
     "-fail-cert-callback",
+    "-export-traffic-secrets",
     "-expect-ticket-renewal",
     "-peek-then-read",
     "-read-with-unfinished-write",
@@ -219,6 +220,7 @@ class Connection:
         self.offered_ticket = ticket
         self.completed: HandshakeCompleted | None = None
         self.ticket: SessionTicket | None = None
+        self.logged: dict[str, bytes] = {}
         self.is_closed_by_peer = False
         self.client = TlsClient(self.config(age), flags.values.get("-host-name", ""))
         self.has_offered = True
@@ -248,6 +250,7 @@ class Connection:
             ech_configs=base64.b64decode(flags.values.get("-ech-config-list", "")),
             trace="-early-write-after-message" in flags,
             limits=self.limits(),
+            key_log=self.log_key,
         )
         if curves := tuple(flags.lists.get("-curves", ())):
             config = config._replace(groups=curves, key_shares=curves[:1])
@@ -258,6 +261,10 @@ class Connection:
         if self.offered_ticket is not None:
             config = config._replace(resumption=ResumptionOffer(self.offered_ticket, age))
         return config
+
+    def log_key(self, line: str) -> None:
+        label, _, secret = line.split()
+        self.logged[label] = bytes.fromhex(secret)
 
     def limits(self) -> TlsLimits:
         flags, limits = self.flags, TlsLimits()
@@ -392,6 +399,9 @@ class Connection:
             if "-use-export-context" not in flags:
                 context = None
             self.client.send_data(self.client.export_keying_material(label, context, length))
+        if "-export-traffic-secrets" in flags:
+            theirs, ours = self.logged["SERVER_TRAFFIC_SECRET_0"], self.logged["CLIENT_TRAFFIC_SECRET_0"]
+            self.client.send_data(len(ours).to_bytes(2, "little"), theirs, ours)
 
     def echo(self, pending: bytes) -> None:
         closing = "-shim-shuts-down" in self.flags

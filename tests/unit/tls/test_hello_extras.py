@@ -16,7 +16,7 @@ from tests.fakes.scripted_tls_server import (
 )
 from tls.alerts import Alert
 from tls.client import TlsClient
-from tls.config import ResumptionOffer, TlsConfig
+from tls.config import TLS12, ResumptionOffer, TlsConfig
 from tls.errors import TlsError, UsageError
 from tls.events import ApplicationData, HandshakeCompleted
 
@@ -248,3 +248,15 @@ def test_padding_stays_below_the_limit_of_records() -> None:
 
 def test_nothing_is_added_unasked() -> None:
     assert sizes(connected(), b"x") == [2]
+
+
+def test_no_hello_has_from_256_to_511_octets() -> None:
+    """RFC 7685: sizes at which some servers hang."""
+    sizes = set()
+    for length in range(1, 250):
+        config = CLIENT_CONFIG._replace(versions=(TLS12,), alpn=(b"p" * length, b"q" * length))
+        client = TlsClient(config, "server.test")
+        (hello,) = client.data_to_send()
+        sizes.add(len(hello) - 5)
+    assert min(sizes) < 256 and 512 in sizes and max(sizes) > 512
+    assert not any(256 <= size < 512 for size in sizes)
