@@ -34,7 +34,7 @@ def load(options: TlsOptions, ask: Ask | None = None) -> ClientCertificate | Non
     if options.cert is None:
         return None
     kind = (options.cert_type or "PEM").upper()
-    if options.cert.lower().startswith("pkcs11:"):
+    if any((name or "").lower().startswith("pkcs11:") for name in (options.cert, options.key)):
         raise ClientCertificateError("SSL Engine 'pkcs11' not found")
     if kind == "P12":
         return _from_pkcs12(options.cert, _octets(options.passphrase))

@@ -241,6 +241,7 @@ async def secure(
         except PeerResetError as error:
             raise errors.TlsFailedError("Recv failure: Connection reset by peer") from error
         except TlsError as error:
+            connection.stream = stream  # which has ended in order
             raise handshake_failed(error, host, is_proxy) from error
         if is_proxy:
             connection.proxy_tls = done

@@ -173,6 +173,12 @@ class Connector:
                 is_proxy=options.is_proxy,
                 is_idempotent=may_come_twice,
             )
+        except errors.CertificateRefusedError as error:
+            if options.is_proxy:
+                transfer.result.proxy_verify_result = error.verify_result
+            else:
+                transfer.result.verify_result = error.verify_result
+            raise
         except errors.OperationTimedOutError as error:
             if self._session.is_out_of_time:
                 raise errors.connection_timed_out(self._session.milliseconds) from error
@@ -181,7 +187,7 @@ class Connector:
     def _note(self, connection: Connection) -> None:
         result = self._transfer.result
         result.remote, result.local = connection.remote, connection.local
-        result.tls = connection.tls
+        result.tls, result.proxy_tls = connection.tls, connection.proxy_tls
         result.connection_number = connection.number
         result.proxy_used = connection.route.first_proxy is not None
 

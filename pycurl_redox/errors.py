@@ -283,6 +283,8 @@ class CertificateRefusedError(FetchError):
 
     exit_code = 60
     default_text = "SSL peer certificate or SSH remote key was not OK"
+    verify_result = 0
+    """OpenSSL's number for the reason."""
 
 
 class ContentEncodingError(FetchError):

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pycurl_redox.job import Job
     from pycurl_redox.transfer import Transfer
     from pycurl_redox.writeout import Value
+    from tls.events import HandshakeCompleted
 
 
 def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
@@ -20,7 +21,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "certs": "".join(certificates),
         "conn_id": result.connection_number,
         "content_type": _text(result.header(b"content-type")),
-        "errormsg": result.error or None,
+        "errormsg": result.error.partition("\n")[0] or None,  # curl's line, without what we have to add
         "exitcode": result.exit_code,
         "filename_effective": job.output.path,
         "http_code": status,
@@ -37,6 +38,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "num_headers": result.loose_headers or (len(result.head.headers) if result.head else 0),
         "num_redirects": result.redirects,
         "num_retries": result.retries,
+        "proxy_ssl_verify_result": result.proxy_verify_result or _unverified(transfer, result.proxy_tls),
         "proxy_used": int(result.proxy_used),
         "redirect_url": result.redirect_url,
         "referer": result.referer,
@@ -47,6 +49,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "size_upload": result.uploaded,
         "size_delivered": job.output.written,
         "speed_download": int(result.downloaded / total),
+        "ssl_verify_result": result.verify_result or _unverified(transfer, result.tls),
         "speed_upload": int(result.uploaded / total),
         "time_appconnect": result.app_connect,
         "time_connect": result.connect,
@@ -61,6 +64,15 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "urlnum": job.url_number,
         "xfer_id": job.number,
     }
+
+
+def _unverified(transfer: Transfer, done: HandshakeCompleted | None) -> int:
+    """Under -k: the number of what was passed over."""
+    if done is None or done.verified_path is not None:
+        return 0
+    from pycurl_redox.verify_result import of_unverified
+
+    return of_unverified(done, transfer.url.ascii_host())[0]
 
 
 def _scheme(transfer: Transfer) -> str | None:

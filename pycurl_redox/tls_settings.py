@@ -33,21 +33,11 @@ MAX_PIN_FILE = 1 << 20
 RECORD_HEADER = 5
 """Octets (RFC 8446 §5.1)."""
 
-CERTIFICATE_VERIFY = 15
-CHANGE_CIPHER_SPEC = 1
+HELD = ((False, "TLS handshake", 15), (True, "TLS change cipher", 1))
+"""The server's CertificateVerify and our change_cipher_spec: before these OpenSSL refuses a chain."""
 FATAL = 2 << 8
 CERTIFICATE_ALERTS = tuple(FATAL + alert for alert in (42, 43, 44, 45, 46, 48))
 """bad, unsupported, revoked, expired, unknown certificate, unknown CA, as OpenSSL numbers them in a trace."""
-
-OPENSSL_CODES = {
-    "certificate is not yet valid": 9,
-    "certificate has expired": 10,
-    "self-signed certificate": 18,
-    "self-signed certificate in certificate chain": 19,
-    "unable to get local issuer certificate": 20,
-    "unable to verify the first certificate": 21,
-}
-"""X509_V_ERR_* by text, for the lines of -v."""
 
 NAMELESS_ALERTS = ("missing extension", "certificate required")
 """OpenSSL calls these two "unknown" in a trace."""
@@ -91,6 +81,10 @@ class TlsSettings:
             observer.note("ALPN: offers " + ",".join(name.decode() for name in alpn))
         if self._tls is None:
             self._tls = self._make_config(observer.traces_tls)
+        if self._options.ciphers is not None:
+            observer.note(f"Cipher selection: {self._options.ciphers}")
+        if self._options.tls13_ciphers is not None:
+            observer.note(f"TLS 1.3 cipher selection: {self._options.tls13_ciphers}")
         settings = self._tls
         if self._sessions is not None and self._sessions.store is not None:
             settings = self._resuming(settings, self._sessions.store, server_name, port, observer)
@@ -123,11 +117,11 @@ class TlsSettings:
                     self._sessions.open().give(host, port, self._identity, event.ticket, wall_clock())
             if not isinstance(event, MessageTraced):
                 return
-            if (event.outgoing, event.number) in ((False, CERTIFICATE_VERIFY), (True, CHANGE_CIPHER_SPEC)):
+            if (event.outgoing, event.content, event.number) in HELD:
                 held.append(event)
                 return
             if is_certificate_alert(event):
-                held.clear()  # OpenSSL refuses a chain before it comes to these
+                held.clear()
             for each in (*held, event):
                 show(each, observer)
             held.clear()
@@ -244,15 +238,21 @@ class TlsSettings:
         return load(self._options, ask_at_the_terminal if self._may_ask else None)
 
     def _open_trust(self) -> TrustStore:
+        """The user's file, else the system's; a directory is another source beside it."""
         options, environment = self._options, self._environment
-        file = options.cacert or environment.get("CURL_CA_BUNDLE")
+        file = options.cacert
+        if file is None and options.capath is None:
+            file = environment.get("CURL_CA_BUNDLE") or None
         try:
-            if file is None and options.capath is None:
-                return TrustStore.system(environment)
-            store = TrustStore.from_file(file) if file is not None else TrustStore(str(options.capath))
+            if file is not None:
+                store = TrustStore.from_file(file)
+            else:  # whoever names a directory has said where to look: the environment is not asked
+                store = TrustStore.system(environment if options.capath is None else {})
         except (OSError, UsageError) as error:
-            named = file or options.capath or environment.get("SSL_CERT_FILE")
+            named = environment.get("SSL_CERT_FILE") if file is None else file
             raise errors.CaFileError(f"error setting certificate file: {named}") from error
+        if options.capath == "":
+            raise errors.CaFileError("error setting certificate path: ")
         if options.capath is not None:
             store.add_directory(options.capath)
         if options.ca_native:
@@ -314,16 +314,13 @@ class TlsSettings:
 
     def _note_unverified(self, host: str, done: HandshakeCompleted, observer: Observer) -> None:
         """With -k: what a check would have said."""
-        self._trust = TrustStore()  # with -k curl opens none
-        try:
-            self._verify([Certificate.parse(der) for der in done.peer_chain], host)
-        except CertificateError as error:
-            text = error.openssl_text or str(error)
-            if not text.endswith("mismatch"):  # curl looks at names apart from this
-                code = OPENSSL_CODES.get(text, 1)
-                observer.note(f" SSL certificate verify result: {text} ({code}), continuing anyway.")
-                return
-        observer.note(" SSL certificate verify ok.")
+        from pycurl_redox.verify_result import of_unverified
+
+        code, text = of_unverified(done, host, self._crls)
+        if code:
+            observer.note(f" SSL certificate verify result: {text} ({code}), continuing anyway.")
+        else:
+            observer.note(" SSL certificate verify ok.")
 
 
 def _leaf(done: HandshakeCompleted) -> Certificate:
@@ -403,7 +400,11 @@ def handshake_failed(error: TlsError, host: str, is_proxy: bool = False) -> erro
             ("\n-k", "\n--proxy-insecure"),
         ):
             diagnosis = diagnosis.replace(server, proxy)
-    return errors.CertificateRefusedError("\n".join(filter(None, [text, diagnosis])))
+    from pycurl_redox.verify_result import code_of
+
+    refused = errors.CertificateRefusedError("\n".join(filter(None, [text, diagnosis])))
+    refused.verify_result = code_of(error)
+    return refused
 
 
 def _old_version_hint(error: TlsError) -> str:

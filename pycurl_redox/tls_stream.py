@@ -33,6 +33,8 @@ class TlsStream:
         self._on_data = on_data
         self._at_eof = False
         self._is_closed = False
+        self._has_left = False
+        """The stream below has been closed in order: there is nothing left to break off."""
         self._flushing = False
         self._flushed = Signal()
         self.finish: Callable[[float | None], Awaitable[HandshakeCompleted]] | None = None
@@ -46,9 +48,17 @@ class TlsStream:
         return self._is_closed or self._at_eof or not self.client.is_idle or self.lower.is_stale
 
     async def handshake(self, deadline: float | None) -> HandshakeCompleted:
-        """Shake hands; TlsError says why it failed, after the alert has been sent."""
+        """Shake hands; TlsError says why it failed, after the alert has been sent.
+
+        The end is in order then: a reset behind the alert would take it from a server that has not read it.
+        """
         while True:
-            event = await self._next_event(deadline)
+            try:
+                event = await self._next_event(deadline)
+            except TlsError:
+                self._is_closed = self._has_left = True
+                await self.lower.close(deadline)
+                raise
             await self._flush(deadline)
             if type(event) is HandshakeCompleted:
                 return event
@@ -122,7 +132,8 @@ class TlsStream:
 
     def abort(self) -> None:
         self._is_closed = True
-        self.lower.abort()
+        if not self._has_left:
+            self.lower.abort()
 
     async def _next_event(self, deadline: float | None) -> Event | None:
         try:

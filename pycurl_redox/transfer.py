@@ -92,6 +92,9 @@ class Result:
         self.remote: tuple[str, int] = ("", 0)
         self.local: tuple[str, int] = ("", 0)
         self.tls: HandshakeCompleted | None = None
+        self.proxy_tls: HandshakeCompleted | None = None
+        self.verify_result = self.proxy_verify_result = 0
+        """OpenSSL's number for why a chain was refused."""
         self.name_lookup = 0.0
         self.connect = 0.0
         self.app_connect = 0.0
