@@ -214,9 +214,12 @@ class Connector:
     def _known_addresses(self, host: str, port: int) -> list[IpAddress] | None:
         """What --resolve says, else what an earlier transfer of this command has found."""
         fixed, names = self._fetcher.routing.fixed_addresses(host, port), self._fetcher.names
-        if fixed or names is None:
-            return fixed
-        return names.find(host, port, self._transfer.config.ip_version, self._network.now())
+        family = self._transfer.config.ip_version
+        if fixed:
+            if found := [address for address in fixed if family in (0, address.version)]:
+                return found
+            self._observer.note("Hostname in DNS cache doesn't have needed family, zapped")
+        return None if names is None else names.find(host, port, family, self._network.now())
 
     def _learn_addresses(self, host: str, port: int, addresses: list[IpAddress]) -> None:
         if self._fetcher.names is not None:

@@ -12,7 +12,7 @@ MAX_ADDRESS_LENGTH = 63
 
 
 class ResolveRules:
-    """What `--resolve` says, in the order of the command line.  Raises `OptionSyntaxError` (exit code 49).
+    """What `--resolve` says, in the order of the command line, once it is loaded.
 
     `notes` are the lines that `-v` shows when the rules are taken.
     """
@@ -21,10 +21,12 @@ class ResolveRules:
         self._entries = list(entries)
         self._addresses: dict[tuple[str, int], list[str]] = {}
         self.notes: list[str] = []
-        self.load()
 
     def load(self) -> None:
-        """Take the rules, for each transfer anew as curl does: the notes then say that old ones go."""
+        """Take the rules, for each transfer anew as curl does: the notes then say that old ones go.
+
+        Raises `OptionSyntaxError` (exit code 49) for one that is none, after its note.
+        """
         self.notes = []
         for entry in self._entries:
             if entry.startswith("-"):
@@ -38,8 +40,9 @@ class ResolveRules:
         return self._addresses.get((host, port)) or self._addresses.get(("*", port))
 
     def _remove(self, entry: str) -> None:
-        host, _, digits = entry[1:].partition(":")
-        if not host or not digits.isdigit():
+        host, _, rest = entry[1:].partition(":")
+        digits = rest.partition(":")[0]  # what follows the port is passed over
+        if not host or not digits.isascii() or not digits.isdigit():
             self.notes.append(f"Couldn't parse CURLOPT_RESOLVE removal entry '{entry}'")
             return
         self._addresses.pop((host.lower(), int(digits[:6])), None)
@@ -48,10 +51,15 @@ class ResolveRules:
         host, colon, rest = entry.removeprefix("+").partition(":")
         digits, port_colon, addresses = rest.partition(":")
         if not colon or len(host) > MAX_NAME_LENGTH or not port_colon or not _is_port(digits):
-            raise _bad_entry(entry)
-        found = [_address(text, entry, self.notes) for text in addresses.split(",") if text]
+            raise self._refused(entry)
+        found = []
+        for text in addresses.split(","):
+            address = self._address(text) if text else ""
+            if address is None:
+                raise self._refused(entry)
+            found += [address] if address else []
         if not found:
-            raise _bad_entry(entry)
+            raise self._refused(entry)
         port = int(digits)
         if (host.lower(), port) in self._addresses:
             self.notes.append(f"RESOLVE {host}:{port} is - old addresses discarded")
@@ -60,6 +68,29 @@ class ResolveRules:
         self.notes.append(f"Added {host}:{port}:{addresses} to DNS cache{passing}")
         if host == "*":
             self.notes.append(f"RESOLVE {host}:{port} is wildcard, enabling wildcard checks")
+
+    def _address(self, text: str) -> str | None:
+        from tcpip.wire.address import IpAddress
+
+        if text.startswith("["):
+            if not text.endswith("]"):
+                return None
+            text = text[1:-1]
+            if not text:
+                return None
+        try:
+            if len(text) > MAX_ADDRESS_LENGTH:
+                raise ValueError
+            IpAddress.parse(text)
+        except ValueError:
+            self.notes.append(f"Resolve address '{text}' found illegal")
+            return None
+        return text
+
+    def _refused(self, entry: str) -> OptionSyntaxError:
+        error = OptionSyntaxError(f"Couldn't parse CURLOPT_RESOLVE entry '{entry}'")
+        self.notes.append(str(error))
+        return error
 
 
 class ConnectTo(NamedTuple):
@@ -106,24 +137,3 @@ def _parse_target(text: str) -> ConnectTo:
 
 def _is_port(digits: str) -> bool:
     return digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) <= 0xFFFF
-
-
-def _address(text: str, entry: str, notes: list[str]) -> str:
-    from tcpip.wire.address import IpAddress
-
-    if text.startswith("["):
-        if not text.endswith("]"):
-            raise _bad_entry(entry)
-        text = text[1:-1]
-    try:
-        if len(text) > MAX_ADDRESS_LENGTH:
-            raise ValueError
-        IpAddress.parse(text)
-    except ValueError as error:
-        notes.append(f"Resolve address '{text}' found illegal")
-        raise _bad_entry(entry) from error
-    return text
-
-
-def _bad_entry(entry: str) -> OptionSyntaxError:
-    return OptionSyntaxError(f"Couldn't parse CURLOPT_RESOLVE entry '{entry}'")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
 from pycurl_redox.config import AUTH_BASIC, AUTH_DIGEST
 from pycurl_redox.pool import Proxy, Route
-from pycurl_redox.url import encode_text, parse_url, scheme_of, unquote
+from pycurl_redox.url import encode_text, normalize_ipv4, parse_url, scheme_of, unquote
 
 if TYPE_CHECKING:
     from pycurl_redox.auth import Authenticator
@@ -186,17 +186,18 @@ class Routing:
             wanted = AUTH_DIGEST
         return Authenticator(proxy.user or b"", proxy.password or b"", wanted, random_hex)
 
-    def load_resolve(self) -> list[str]:
-        """Take the rules of --resolve, and return what `-v` says of them."""
+    def load_resolve(self) -> Iterator[str]:
+        """Take the rules of --resolve, and yield what `-v` says of them, before an error too."""
         if not self._config.resolve:
-            return []
+            return
         if self._rules is None:
             from pycurl_redox.resolve_rules import ResolveRules
 
             self._rules = ResolveRules(self._config.resolve)
-        else:
+        try:
             self._rules.load()
-        return self._rules.notes
+        finally:
+            yield from self._rules.notes
 
     def fixed_addresses(self, host: str, port: int) -> list[IpAddress] | None:
         """Return what --resolve says of a host and port; None when it says nothing."""
@@ -205,7 +206,7 @@ class Routing:
         from tcpip.wire.address import IpAddress
 
         if self._rules is None:
-            self.load_resolve()
+            list(self.load_resolve())
         assert self._rules is not None
         found = self._rules.addresses(host, port)
         return [IpAddress.parse(text) for text in found] if found else None
@@ -223,7 +224,9 @@ class Routing:
             notes.append(f"Connecting to hostname: {found.host}")
         if found.port is not None:
             notes.append(f"Connecting to port: {found.port}")
-        return found.host or host, port if found.port is None else found.port
+        if found.host:  # short and hexadecimal addresses mean here what they mean in a URL
+            host = normalize_ipv4(found.host) or found.host
+        return host, port if found.port is None else found.port
 
     def _proxies(self, url: Url, notes: list[str]) -> tuple[Proxy | None, Proxy | None]:
         """Return the proxy that speaks HTTP, and the SOCKS proxy before it, or instead of it."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from benchmarks.servers import Servers
+from tests.fakes.beside_curl import same
 from tests.fakes.commands import CURL, REDOX_CURL, needs_curl
 from tests.fakes.local_servers import body, needs_nginx, nginx
 from tests.fakes.raw_server import Conversation, read_request, resetting, saying, serving, silent
@@ -161,6 +162,27 @@ def echo(link: socket.socket) -> None:
 def test_the_request_is_the_same(tmp_path: Path, words: str) -> None:
     with serving(echo) as port:
         both(tmp_path, "-sS", *words.format(port=port).split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--resolve a.test:{port}:127.0.0.1,x",
+        "--resolve a.test:{port}:[::1",
+        "--resolve bad",
+        "--resolve a.test:{port}:127.0.0.9 --resolve a.test:{port}:127.0.0.1",
+        "-4 --resolve a.test:{port}:[::1]",
+        "-6 --resolve a.test:{port}:127.0.0.1",
+        "-4 --resolve a.test:{port}:[::1],127.0.0.1",
+        "--connect-to a.test:{port}:127.1:{port}",
+        "--connect-to a.test:{port}:0x7f000001:{port}",
+    ],
+)
+def test_addresses_of_ones_own_are_taken_and_refused_alike(tmp_path: Path, words: str) -> None:
+    pattern = "RESOLVE|DNS cache|illegal|Connecting to host|curl:"
+    with serving(echo) as port:
+        line = f"-sSv {words} http://a.test:{{port}}/".format(port=port).split()
+        same(tmp_path, *line, notes=pattern)
 
 
 def test_each_attempt_tells_its_error_and_the_meter_has_one_head(tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ def test_a_list_of_hosts_gives_an_answer(host, entries):
 @given(st.text(alphabet=":h80[]1.,-+*x", max_size=25))
 def test_rules_are_taken_or_refused(entry):
     try:
-        ResolveRules([entry])
+        ResolveRules([entry]).load()
         connect_to([entry], "h", 80)
     except OptionSyntaxError as error:
         assert error.exit_code == 49

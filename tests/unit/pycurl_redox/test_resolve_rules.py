@@ -6,6 +6,7 @@ from pycurl_redox.resolve_rules import ConnectTo, ResolveRules, connect_to
 
 def test_a_host_gets_the_addresses_of_its_port():
     rules = ResolveRules(["H:80:1.2.3.4,[::1]", "+i:81:127.0.0.1"])
+    rules.load()
     assert rules.addresses("h", 80) == ["1.2.3.4", "::1"]
     assert rules.addresses("h", 81) is None
     assert rules.notes == [
@@ -15,7 +16,10 @@ def test_a_host_gets_the_addresses_of_its_port():
 
 
 def test_a_star_is_for_every_host_and_a_minus_takes_back():
-    rules = ResolveRules(["*:80:1.1.1.1", "h:80:2.2.2.2", "h:80:3.3.3.3", "i:80:4.4.4.4", "-i:80", "-x"])
+    rules = ResolveRules(
+        ["*:80:1.1.1.1", "h:80:2.2.2.2", "h:80:3.3.3.3", "i:80:4.4.4.4", "-i:80:9.9.9.9", "-x"]
+    )
+    rules.load()
     assert (rules.addresses("any", 80), rules.addresses("h", 80), rules.addresses("i", 80)) == (
         ["1.1.1.1"],
         ["3.3.3.3"],
@@ -30,7 +34,7 @@ def test_a_star_is_for_every_host_and_a_minus_takes_back():
 )
 def test_a_rule_that_is_none_ends_with_exit_code_49(entry):
     with pytest.raises(OptionSyntaxError) as caught:
-        ResolveRules([entry])
+        ResolveRules([entry]).load()
     assert caught.value.report() == f"curl: (49) Couldn't parse CURLOPT_RESOLVE entry '{entry}'\n"
 
 
