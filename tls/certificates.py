@@ -183,7 +183,7 @@ class Certificate:
         """The key as `cryptography` has it; CertificateError where the kind is not supported."""
         if self._public_key is None:
             try:
-                self._public_key = _load_public_key(self._key_info)
+                self._public_key = load_public_key(self._key_info)
             except (ValueError, UnsupportedAlgorithm) as error:  # DerError too
                 raise CertificateError(
                     f"Certificate: public key of {self.subject!r}: {error}", Alert.UNSUPPORTED_CERTIFICATE
@@ -360,7 +360,7 @@ class KeyInfo(NamedTuple):
         return cls(_KEY_ALGORITHMS.get(kind) or oid_text(kind), kind, b"", bits)
 
 
-def _load_public_key(key_info: KeyInfo) -> PublicKey:
+def load_public_key(key_info: KeyInfo) -> PublicKey:
     """Make a key of SubjectPublicKeyInfo; ValueError says what is wrong with it."""
     kind, key = key_info.kind, _octets_of_bit_string(key_info.bits)
     if kind == EC_PUBLIC_KEY:

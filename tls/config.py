@@ -134,6 +134,8 @@ class SessionTicket(NamedTuple):
     version: int = TLS13
     session_id: bytes = b""
     """TLS 1.2: under which the server knows a session for which it sent no ticket."""
+    is_raw_key: bool = False
+    """`peer_chain` is one raw public key."""
     group: int = 0
     """TLS 1.2: with which the keys were agreed; in TLS 1.3 each connection agrees anew."""
 
@@ -207,6 +209,9 @@ class TlsConfig(NamedTuple):
 
     #: Returns the path or raises `CertificateError`; None accepts any chain (the key is still proven).
     verify: Callable[[Sequence[Certificate], str], VerifiedPath] | None = None
+    #: SubjectPublicKeyInfos in DER: a server may show one of these keys instead of a certificate (RFC 7250),
+    #: which is then all there is to verify.  Certificates are accepted as ever; of TLS 1.3 alone.
+    raw_public_keys: tuple[bytes, ...] = ()
     #: Protocols in order of preference; empty: ALPN is not offered.
     alpn: tuple[bytes, ...] = ()
     #: TLS13, and TLS12 for servers that have nothing newer; each alone will do.

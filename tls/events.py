@@ -39,6 +39,8 @@ class HandshakeCompleted(NamedTuple):
     early_data: EarlyDataOutcome = "disabled"
     """Unless "accepted", nothing that was sent early has reached the server's application."""
     ech: EchOutcome = "not_offered"
+    raw_public_key: bytes | None = None
+    """The SubjectPublicKeyInfo by which the server is known, where it showed no certificate."""
 
 
 class ApplicationData(NamedTuple):

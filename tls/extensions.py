@@ -16,6 +16,7 @@ SIGNATURE_ALGORITHMS = 13
 APPLICATION_LAYER_PROTOCOL_NEGOTIATION = 16
 SIGNED_CERTIFICATE_TIMESTAMP = 18
 PADDING = 21
+SERVER_CERTIFICATE_TYPE = 20
 EXTENDED_MASTER_SECRET = 23
 COMPRESS_CERTIFICATE = 27
 RECORD_SIZE_LIMIT = 28
@@ -41,6 +42,7 @@ IN_ENCRYPTED_EXTENSIONS = frozenset(
         SERVER_NAME,
         SUPPORTED_GROUPS,
         APPLICATION_LAYER_PROTOCOL_NEGOTIATION,
+        SERVER_CERTIFICATE_TYPE,
         RECORD_SIZE_LIMIT,
         EARLY_DATA,
         ENCRYPTED_CLIENT_HELLO,
@@ -144,6 +146,11 @@ def alpn(protocols: tuple[bytes, ...]) -> bytes:
     return vector(2, b"".join(vector(1, protocol) for protocol in protocols))
 
 
+def certificate_types(types: tuple[int, ...]) -> bytes:
+    """RFC 7250 §3."""
+    return vector(1, bytes(types))
+
+
 def compress_certificate(algorithms: tuple[int, ...]) -> bytes:
     """RFC 8879 §3."""
     return vector(1, uint16_list(algorithms))
@@ -192,6 +199,12 @@ def parse_point_formats(body: bytes) -> None:
     with Reader(body, "ServerHello, extension ec_point_formats") as reader:
         if 0 not in reader.vector(1, 1):
             raise PeerMisbehavedError(f"{reader.name}: no uncompressed points", Alert.ILLEGAL_PARAMETER)
+
+
+def parse_certificate_type(body: bytes) -> int:
+    """RFC 7250 §3."""
+    with Reader(body, "EncryptedExtensions, extension server_certificate_type") as reader:
+        return reader.uint(1)
 
 
 def parse_record_size_limit(body: bytes, message: str, most: int) -> int:

@@ -42,6 +42,7 @@ from .traffic import ExpectTraffic
 if TYPE_CHECKING:
     from .certificates import Certificate
     from .output import Output
+    from .raw_keys import RawPublicKey
 
 DIGITAL_SIGNATURE = 0x80  # the first bit of KeyUsage (RFC 5280 §4.2.1.3)
 
@@ -67,6 +68,8 @@ class Session(NamedTuple):
     client_secret: bytes
     server_secret: bytes
     early_data: EarlyDataOutcome
+    is_raw_key: bool = False
+    """The server shows a key and no certificate (RFC 7250)."""
     retry_configs: bytes | None = None
     """With which a server that could not open our hello says to try again."""
 
@@ -102,6 +105,8 @@ class ExpectEncryptedExtensions(NamedTuple):
 
             ech.parse_list(body, "EncryptedExtensions, extension encrypted_client_hello")
             session = session._replace(retry_configs=body)
+        if (body := extensions.get(ext.SERVER_CERTIFICATE_TYPE)) is not None:
+            session = session._replace(is_raw_key=self._is_raw_key(body))
         if session.offer.early is not None:
             outcome = self._early_data(session.offer.early, extensions.get(ext.EARLY_DATA), alpn, output)
             session = session._replace(early_data=outcome)
@@ -134,6 +139,15 @@ class ExpectEncryptedExtensions(NamedTuple):
         if alpn != early.ticket.alpn:
             raise illegal("EncryptedExtensions: early data accepted under another ALPN protocol")
         return "accepted"
+
+    @staticmethod
+    def _is_raw_key(body: bytes) -> bool:
+        from . import raw_keys
+
+        kind = ext.parse_certificate_type(body)
+        if kind not in (raw_keys.RAW_PUBLIC_KEY, raw_keys.X509):
+            raise illegal(f"EncryptedExtensions: certificate type was not offered: {kind}")
+        return kind == raw_keys.RAW_PUBLIC_KEY
 
     def _alpn(self, body: bytes | None) -> bytes | None:
         if body is None:
@@ -188,12 +202,27 @@ class ExpectCertificateVerify(NamedTuple):
     message: CertificateMessage
 
     def handle(self, message: HandshakeMessage, output: Output) -> State:
-        from .certificates import Certificate
-
         if message.kind != messages.CERTIFICATE_VERIFY:
             raise unexpected(message.kind, "CertificateVerify")
-        leaf = Certificate.parse(self.message.chain[0])
         verify = CertificateVerify.parse(message)
+        prove = self._known_key if self.session.is_raw_key else self._certified_key
+        proof = prove(verify)
+        self.session.transcript.add(message.encoded)
+        return ExpectFinished(self.session, self.alpn, proof, self.request)
+
+    def _known_key(self, verify: CertificateVerify) -> SignatureVerified:
+        from .raw_keys import RawPublicKey, expect_known
+
+        if len(self.message.chain) != 1:
+            raise illegal(f"Certificate: a raw public key stands alone: {len(self.message.chain)} entries")
+        self._check_signature(RawPublicKey(self.message.chain[0]), verify)
+        expect_known(self.message.chain[0], self.session.offer.config.raw_public_keys)
+        return SignatureVerified(self.message, None, None, verify.scheme)
+
+    def _certified_key(self, verify: CertificateVerify) -> SignatureVerified:
+        from .certificates import Certificate
+
+        leaf = Certificate.parse(self.message.chain[0])
         self._check_signature(leaf, verify)
         config, path = self.session.offer.config, None
         if config.verify is not None:
@@ -201,11 +230,9 @@ class ExpectCertificateVerify(NamedTuple):
             path = config.verify(chain, self.session.offer.server_name)
         if config.check_staple is not None:
             config.check_staple(leaf, self.message.ocsp_response)
-        self.session.transcript.add(message.encoded)
-        proof = SignatureVerified(self.message, leaf, path, verify.scheme)
-        return ExpectFinished(self.session, self.alpn, proof, self.request)
+        return SignatureVerified(self.message, leaf, path, verify.scheme)
 
-    def _check_signature(self, leaf: Certificate, verify: CertificateVerify) -> None:
+    def _check_signature(self, leaf: Certificate | RawPublicKey, verify: CertificateVerify) -> None:
         scheme = verify.scheme
         if scheme not in self.session.offer.config.all_signature_schemes:
             raise illegal(f"CertificateVerify: signature scheme not offered: 0x{scheme:04x}")
@@ -313,6 +340,7 @@ class ExpectFinished(NamedTuple):
             sct_list=proof.peer.sct_list,
             early_data=session.early_data,
             ech=session.offer.ech_outcome,
+            raw_public_key=proof.peer.chain[0] if proof.is_raw_key else None,
         )
 
 

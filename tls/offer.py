@@ -312,6 +312,8 @@ def _extensions(
         extensions.append(
             (ext.COMPRESS_CERTIFICATE, ext.compress_certificate(config.certificate_compression))
         )
+    if config.raw_public_keys:
+        extensions.append((ext.SERVER_CERTIFICATE_TYPE, ext.certificate_types((2, 0))))
     if config.record_size_limit is not None:
         extensions.append((ext.RECORD_SIZE_LIMIT, config.record_size_limit.to_bytes(2, "big")))
     if config.client_certificate is not None:
@@ -373,6 +375,8 @@ def _check(config: TlsConfig) -> None:
         raise UsageError("TlsConfig: a key share for a group that is not offered")
     if not all(group in GROUP_NAMES for group in config.groups):
         raise UsageError("TlsConfig: unknown group")
+    if config.raw_public_keys and config.versions != (TLS13,):
+        raise UsageError("TlsConfig: raw public keys are of TLS 1.3 alone: versions must be (TLS13,)")
     limit = config.record_size_limit
     if limit is not None and not 64 <= limit <= MAX_INNER_PLAINTEXT:
         raise UsageError("TlsConfig: record_size_limit is from 64 to 16385")

@@ -15,13 +15,17 @@ class SignatureVerified(NamedTuple):
     """The server has signed this handshake with the key of its certificate, and the chain was accepted."""
 
     peer: CertificateMessage
-    certificate: Certificate
+    certificate: Certificate | None  # None: a raw public key
     path: VerifiedPath | None
     scheme: int
 
     @property
     def was_verified(self) -> bool:
-        return self.path is not None
+        return self.path is not None or self.certificate is None
+
+    @property
+    def is_raw_key(self) -> bool:
+        return self.certificate is None
 
 
 class PskAccepted(NamedTuple):
@@ -32,6 +36,7 @@ class PskAccepted(NamedTuple):
     scheme: int | None
     was_verified: bool
     """Now, or when the session was made."""
+    is_raw_key: bool
 
 
 def proof_of_session(config: TlsConfig, server_name: str, ticket: SessionTicket) -> PskAccepted:
@@ -39,13 +44,19 @@ def proof_of_session(config: TlsConfig, server_name: str, ticket: SessionTicket)
     from .messages import CertificateMessage
 
     path = None
-    if config.verify is not None and (config.verify_resumed or not ticket.was_verified):
+    if ticket.is_raw_key:
+        from .raw_keys import expect_known
+
+        expect_known(ticket.peer_chain[0], config.raw_public_keys)
+    elif config.verify is not None and (config.verify_resumed or not ticket.was_verified):
         from .certificates import Certificate
 
         chain = [Certificate.parse(der) for der in ticket.peer_chain]
         path = config.verify(chain, server_name)
     peer = CertificateMessage(ticket.peer_chain, ticket.ocsp_response, ticket.sct_list)
-    return PskAccepted(peer, path, ticket.signature_scheme, path is not None or ticket.was_verified)
+    return PskAccepted(
+        peer, path, ticket.signature_scheme, path is not None or ticket.was_verified, ticket.is_raw_key
+    )
 
 
 class FinishedVerified(NamedTuple):

@@ -90,6 +90,7 @@ class ExpectTraffic(NamedTuple):
                     ocsp_response=proof.peer.ocsp_response,
                     sct_list=proof.peer.sct_list,
                     was_verified=proof.was_verified,
+                    is_raw_key=proof.is_raw_key,
                     signature_scheme=proof.scheme,
                 )
             )
