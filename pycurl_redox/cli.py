@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from pycurl_redox import errors
 from pycurl_redox.commands import INTERRUPTED
-from pycurl_redox.options import CommandLine, read_command_line
+from pycurl_redox.options import CommandLine, Redirection, read_command_line
 from pycurl_redox.own_process import run_in_own_process
 
 if TYPE_CHECKING:
@@ -44,15 +44,21 @@ def _run(arguments: Sequence[str], network_factory: NetworkFactory) -> int:
     try:
         line = read_command_line(arguments, os.environ)
     except errors.UsageError as error:
-        sys.stderr.write("".join(error.messages) + error.report())
+        stderr = _say(error.messages, error.redirections)
+        stderr.write(error.report())
+        stderr.flush()
         return error.exit_code
+    stderr = _say(line.messages, line.redirections)
     if line.action != "run":
-        sys.stderr.write("".join(line.messages))
         return _answer(line)
+    for operation in line.operations:
+        if operation.user is not None or operation.proxy_user is not None:
+            from pycurl_redox.password import complete_logins
+
+            complete_logins(line.operations)
+            break
     from pycurl_redox.command import Command
 
-    stderr = _open_stderr(line.config.stderr, line.config.silent)
-    stderr.write("".join(line.messages))
     command = Command(line, os.environ, network_factory, stderr)
     try:
         return command.run()
@@ -61,26 +67,40 @@ def _run(arguments: Sequence[str], network_factory: NetworkFactory) -> int:
 
 
 def _answer(line: CommandLine) -> int:
-    """--help, --manual, --version and --dump-ca-embed."""
+    """--help, --manual, --version and --dump-ca-embed; that nobody reads it is no failure, as in curl."""
+    text = ""
     if line.action == "version":
         from pycurl_redox.version import version_text
 
-        sys.stdout.write(version_text())
+        text = version_text()
     elif line.action == "help":
         from pycurl_redox.help import help_text
 
-        sys.stdout.write(help_text(line.config.help_category))
+        text = help_text(line.config.help_category)
     elif line.action == "manual":
         from pycurl_redox.manual import manual_text
 
-        sys.stdout.write(manual_text())
-    sys.stdout.flush()
+        text = manual_text()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        _forget_stdout()
     return 0
 
 
-def _open_stderr(path: str | None, silent: bool) -> TextIO:
-    if path is None:
-        return sys.stderr
+def _say(messages: list[str], redirections: Sequence[Redirection]) -> TextIO:
+    """Write each message to where --stderr had sent them by then; return where the next ones go."""
+    stderr, said = sys.stderr, 0
+    for count, path, silent in redirections:
+        stderr.write("".join(messages[said:count]))
+        stderr, said = _open_stderr(path, silent, stderr), count
+    stderr.write("".join(messages[said:]))
+    return stderr
+
+
+def _open_stderr(path: str, silent: bool, current: TextIO) -> TextIO:
+    current.flush()
     if path == "-":
         return sys.stdout
     try:
@@ -94,8 +114,8 @@ def _open_stderr(path: str | None, silent: bool) -> TextIO:
         from pycurl_redox.messages import warning
 
         if not silent:
-            sys.stderr.write(warning(f"Failed to open {path}!"))
-        return sys.stderr
+            current.write(warning(f"Failed to open {path}!"))
+        return current
 
 
 def _open_network(nic: str) -> NetworkLike:

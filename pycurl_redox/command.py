@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.transfer import Transfer
 
+FATAL = (2, 27, 41, 43, 48)
+"""Exit codes after which curl begins no further transfer."""
+
 GRACE = 1.0
 """Seconds that closing connections may take at the end."""
 
@@ -83,9 +86,9 @@ class Command:
                 self._run_in_turn()
         except errors.UsageError as error:
             self.stderr.write(error.report() if error.text else "")
-            self.exit_code = error.exit_code
-            if error.text and self.exit_code == errors.ReadFailedError.exit_code:
-                self.complain_plainly(self.exit_code, errors.ReadFailedError.default_text)
+            self.exit_code = self.exit_code or error.exit_code
+            if error.text and error.exit_code == errors.ReadFailedError.exit_code:
+                self.complain_plainly(error.exit_code, errors.ReadFailedError.default_text)
         return self.exit_code
 
     def jobs(self) -> Iterator[Job]:
@@ -254,7 +257,7 @@ class Command:
             for job in self.jobs():
                 self._wait_for_turn()
                 self.exit_code = job.run()
-                if self.exit_code and self.config.fail_early:
+                if self.exit_code and (self.config.fail_early or self.exit_code in FATAL):
                     return
                 lacking |= job.lacks_etag_file
                 performed |= not job.lacks_etag_file
@@ -265,7 +268,7 @@ class Command:
             raise
         except errors.FetchError as error:
             self.complain(error)
-            self.exit_code = error.exit_code
+            self.exit_code = self.exit_code or error.exit_code  # an earlier transfer's goes first, as in curl
 
     def _wait_for_turn(self) -> None:
         """--rate: so much time lies between the beginnings of two transfers."""

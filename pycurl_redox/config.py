@@ -43,8 +43,6 @@ class GlobalConfig:
     trace_kind = ""
     """"plain" for -v, "ascii", "hex", or "" for none."""
     trace_time = False
-    stderr: str | None = None
-    """File of `--stderr`; "-" is stdout."""
     progress_bar = False
     no_progress_meter = False
     fail_early = False

@@ -69,6 +69,7 @@ class UsageError(FetchError):
         self.exit_code = exit_code
         self.text = text
         self.messages: list[str] = []
+        self.redirections: list[tuple[int, str, bool]] = []
         """Warnings that came before, ready to be written."""
 
     def report(self) -> str:

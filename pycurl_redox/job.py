@@ -64,7 +64,7 @@ class Job:
         self.config = setup.config
         self.number = number
         """Jobs of the command before this one."""
-        self.url_text = self.given_url = url
+        self.url_text = url
         self._node = node
         self._values = values
         self._upload = upload
@@ -139,8 +139,12 @@ class Job:
         if config.query is not None:
             self.url_text = append_query(self.url_text, config.query)
         url = self._parse_url()
-        self.output = self._choose_output(url)
-        body, content_type = self._body(method, url)
+        try:
+            self.output = self._choose_output(url)
+            body, content_type = self._body(method, url)
+        except errors.FetchError as error:
+            self._tell_of(error, Transfer(config, url, method))
+            raise
         self._dump = self._open_dump()
         self.reporter = reporter = Reporter(config, self.output, self._dump, command.open_tracer(self.output))
         transfer = Transfer(
@@ -161,6 +165,14 @@ class Job:
             self._dress(reporter, transfer)
         transfer.result.referer = config.referer
         return transfer
+
+    def _tell_of(self, error: errors.FetchError, transfer: Transfer) -> None:
+        """-w has its say of a transfer whose files cannot be opened, although the command ends with it."""
+        result, kinds = transfer.result, (errors.ReadFailedError, errors.WriteFailedError)
+        result.exit_code = error.exit_code
+        result.error = next((kind.default_text for kind in kinds if kind.exit_code == error.exit_code), "")
+        if self.config.write_out:
+            self.command.write_out(self, transfer)
 
     def _dress(self, reporter: Reporter, transfer: Transfer) -> None:
         """Make heads fit for a terminal; bold only where that is wanted (https://no-color.org)."""
@@ -245,7 +257,13 @@ class Job:
             return NullOutput()
         path = node.output
         if node.remote_name:
-            path = remote_name(self.url_text)
+            try:
+                path = remote_name(self.url_text)
+            except errors.FetchError as error:
+                self.command.say(
+                    "curl: Failed to extract a sensible file name from the URL to use for storage!\n"
+                )
+                raise type(error)() from error
             if not path and not config.remote_header_name:
                 self.command.say("curl: Remote file name has no length!\n")
                 raise errors.WriteFailedError()
@@ -487,6 +505,8 @@ class Job:
         if error is not None:
             self.error = error
             result.exit_code, result.error = error.exit_code, str(error)
+            if self.config.fail_with_body and isinstance(error, errors.HttpReturnedError):
+                result.error = error.default_text  # libcurl knows of no failure
             command.complain(error)
             if self.config.remove_on_error:
                 self.output.close()

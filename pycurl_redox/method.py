@@ -51,6 +51,8 @@ def settle_method(operation: OperationConfig, warn: Callable[[str], None], *, up
         raise UsageError() from error
     if operation.method_kind == "FORM":
         return "POST"
+    if operation.method_kind == "PUT" and not uploads:
+        return "GET"  # another URL's -T
     return operation.method_kind or "GET"
 
 

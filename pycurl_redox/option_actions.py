@@ -208,6 +208,7 @@ def _range(parser: Parser, value: str | None, toggle: bool) -> None:
                 "Invalid character is found in given range. A specified range MUST have only digits in "
                 "'start'-'stop'. The server's response to this request is uncertain."
             )
+            break
     parser.operation.range = value
 
 
@@ -218,7 +219,17 @@ def _continue_at(parser: Parser, value: str | None, toggle: bool) -> None:
     elif value.startswith("-"):
         raise OptionError("expected a positive numerical parameter")
     else:
-        parser.operation.continue_at = natural(value)
+        parser.operation.continue_at = natural(_decimal(value))
+
+
+def _decimal(text: str) -> str:
+    """Read a number as C does with base 0: 0x20 and 040 are 32."""
+    body = text.strip(" \t\n\v\f\r+")
+    if body[:2].lower() == "0x" and not body[2:].strip("0123456789abcdefABCDEF") and body[2:]:
+        return str(int(body, 16))
+    if body[:1] == "0" and body.isascii() and body.isdigit():
+        return str(integer(body, 8))
+    return text
 
 
 def _time_cond(parser: Parser, value: str | None, toggle: bool) -> None:
@@ -484,6 +495,10 @@ def _trace_config(parser: Parser, value: str | None, toggle: bool) -> None:
             config.trace_time = wanted
 
 
+def _stderr(parser: Parser, value: str | None, toggle: bool) -> None:
+    parser.redirections.append((len(parser.messages), value or "", parser.config.silent))
+
+
 def _trace_to(parser: Parser, file: str, kind: str, option: str) -> None:
     config = parser.config
     if config.trace_kind not in ("", kind):
@@ -506,7 +521,9 @@ def _local_port(parser: Parser, value: str | None, toggle: bool) -> None:
     """Read `N` or `N-M`, blanks allowed around the dash; 0 is any."""
     text = value or ""
     digits = text[: len(text) - len(text.lstrip("0123456789"))]
-    rest = text[len(digits) :].strip()
+    rest = text[len(digits) :].lstrip()
+    if not rest and text != digits:
+        raise OptionError(_BADLY_USED)
     last = rest[1:].strip() if rest.startswith("-") else digits
     if not _is_port(digits) or not _is_port(last) or int(last) < int(digits):
         raise OptionError(_BADLY_USED)
@@ -607,6 +624,23 @@ def _test_event(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.warn("--test-event is ignored unless a debug build!")
 
 
+_KNOWN_VALUES = {
+    "delegation": (("none", "policy", "always"), "delegation method", "none"),
+    "ftp-method": (("singlecwd", "nocwd", "multicwd"), "ftp file method", "default"),
+    "ftp-ssl-ccc-mode": (("passive", "active"), "ftp CCC method", "default"),
+}
+
+
+def look_at(parser: Parser, name: str, value: str) -> None:
+    """Say what curl says of the value of an option that has no effect here."""
+    if name == "hostpubmd5" and len(value.encode("utf-8", "surrogateescape")) != 32:
+        raise OptionError(_BADLY_USED)
+    if name in _KNOWN_VALUES:
+        known, what, used = _KNOWN_VALUES[name]
+        if value.lower() not in known:
+            parser.warn(f"unrecognized {what} '{value}', using {used}")
+
+
 ACTIONS: dict[str, Action] = {
     "abstract-unix-socket": _unix_socket(True),
     "allow-address": _address_rule("allow_address"),
@@ -675,6 +709,7 @@ ACTIONS: dict[str, Action] = {
     "ssl": _ssl,
     "sslv2": _old_ssl("2"),
     "sslv3": _old_ssl("3"),
+    "stderr": _stderr,
     "test-event": _test_event,
     "time-cond": _time_cond,
     "tls-max": _tls_max,

@@ -237,7 +237,7 @@ OPTIONS: tuple[Row, ...] = (
     ("ssl-revoke-best-effort", "", "bool", "", "", "Ignore missing/offline cert CRL dist points", "tls"),
     ("sslv2", "2", "none", "*", "", "", "tls"),
     ("sslv3", "3", "none", "*", "", "", "tls"),
-    ("stderr", "", "file", "global.stderr", "<file>", "Where to redirect stderr", "verbose"),
+    ("stderr", "", "file", "*", "<file>", "Where to redirect stderr", "verbose"),
     ("styled-output", "", "bool", "global.styled_output", "", "Enable styled output for HTTP headers", "verbose"),
     ("suppress-connect-headers", "", "bool", "suppress_connect_headers", "", "Suppress proxy CONNECT response headers", "proxy"),
     ("tcp-fastopen", "", "bool", "tcp_fastopen", "", "Use TCP Fast Open", "connection"),

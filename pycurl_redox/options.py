@@ -15,7 +15,11 @@ from pycurl_redox.option_table import LATER_OPTIONS, OPTIONS, Row
 
 ReadFile = Callable[[str], bytes]
 
+Redirection = tuple[int, str, bool]
+"""Of `--stderr`: after so many messages, what follows goes to this file; whether -s holds by then."""
+
 _LONG_MAX = 2**63 - 1
+_BLANKS = " \t\n\v\f\r"
 _WITHOUT_ARGUMENT = ("bool", "negated", "none")
 MAX_CONFIG_DEPTH = 20
 """Files of -K within each other: more is a file that reads itself."""
@@ -25,18 +29,24 @@ class CommandLine:
     """What was asked for.
 
     `action` is "run", "help", "manual", "version" or "ca-embed"; `messages` are warnings, ready to be
-    written to stderr.
+    written where `redirections` say.
     """
 
-    __slots__ = ("action", "config", "messages", "operations")
+    __slots__ = ("action", "config", "messages", "operations", "redirections")
 
     def __init__(
-        self, action: str, config: GlobalConfig, operations: list[OperationConfig], messages: list[str]
+        self,
+        action: str,
+        config: GlobalConfig,
+        operations: list[OperationConfig],
+        messages: list[str],
+        redirections: list[Redirection],
     ) -> None:
         self.action = action
         self.config = config
         self.operations = operations
         self.messages = messages
+        self.redirections = redirections
 
 
 class OptionError(Exception):
@@ -56,7 +66,7 @@ def read_command_line(
 ) -> CommandLine:
     """Read `arguments` (without the program's name), after `.curlrc` unless `-q` comes first.
 
-    Raises `UsageError`, whose `messages` are the warnings that came before.
+    Raises `UsageError`, whose `messages` are the warnings that came before, for its `redirections`.
     """
     if read_file is None:
         from pycurl_redox.data import read_file as read_real_file
@@ -66,9 +76,9 @@ def read_command_line(
     try:
         action = _read(parser, arguments, environment)
     except UsageError as error:
-        error.messages = parser.messages
+        error.messages, error.redirections = parser.messages, parser.redirections
         raise
-    return CommandLine(action, parser.config, parser.operations, parser.messages)
+    return CommandLine(action, parser.config, parser.operations, parser.messages, parser.redirections)
 
 
 def _read(parser: Parser, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
@@ -101,6 +111,7 @@ class Parser:
         self.config = GlobalConfig()
         self.operations = [OperationConfig()]
         self.messages: list[str] = []
+        self.redirections: list[Redirection] = []
         self._depth = 0
 
     @property
@@ -143,12 +154,16 @@ class Parser:
 
         A word without a dash is a long name: so it is written in config files.
         """
+        if word == "-":
+            raise OptionError("is unknown")
         if not word.startswith("-") or word.startswith("--"):
             return self._take_long(word[2:] if word.startswith("-") else word, following)
         for index, letter in enumerate(word[1:], 2):
             row = _find_short(letter)
             if row[2] in _WITHOUT_ARGUMENT:
                 self._apply(row, following or "", True, has_value=following is not None)
+                if row[0] == "next":
+                    return False  # and what is glued to it is not looked at, as in curl
             elif index < len(word):
                 self._apply_value(row, word[index:])
                 return False
@@ -219,6 +234,10 @@ class Parser:
         if field == "":
             if kind == "number":
                 natural(value)  # curl looks at it, whatever comes of it
+            elif kind == "text":
+                from pycurl_redox.option_actions import look_at
+
+                look_at(self, name, value)
             return
         if field == "-":
             raise OptionError("the installed libcurl version doesn't support this")
@@ -251,17 +270,19 @@ class Parser:
         return value
 
     def _size(self, text: str, what: str) -> int:
+        text = text.lstrip(_BLANKS)
+        text = text[text[:1] == "+" :]
         digits = len(text) - len(text.lstrip("0123456789"))
-        if not digits:
+        # Leading zeros do not count; what is longer than a number can be is not converted at all.
+        number = text[:digits].lstrip("0") or "0"
+        if not digits or len(number) > 19 or int(number) > _LONG_MAX:
             self.warn(f"invalid number specified for {what}")
             raise OptionError("is badly used here")
         factor = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}.get(text[digits:].lower())
         if factor is None:
             self.warn(f"unsupported {what} unit. Use G, M, K or B!")
             raise OptionError("is badly used here")
-        # Leading zeros do not count; what is longer than a number can be is not converted at all.
-        number = text[:digits].lstrip("0") or "0"
-        if len(number) > 19 or int(number) * factor > _LONG_MAX:
+        if int(number) * factor > _LONG_MAX:
             raise OptionError("too large number")
         return int(number) * factor
 
@@ -275,8 +296,8 @@ def _find_short(letter: str) -> Row:
 
 def _find_long(name: str) -> tuple[Row, bool]:
     """Find the option of that name, or the only one that begins so; case does not matter."""
+    toggle = not name.startswith("no-")  # in small letters only, as in curl
     name = name.lower()
-    toggle = not name.startswith("no-")
     found = None
     hits = 0
     for row in OPTIONS:
@@ -300,7 +321,7 @@ def _find_long(name: str) -> tuple[Row, bool]:
 
 def integer(text: str, base: int = 10) -> int:
     """Read a whole number as C's strtol does, all of the text."""
-    body = text.lstrip(" \t\n\v\f\r")
+    body = text.lstrip(_BLANKS)
     digits = body[1:] if body[:1] in ("+", "-") else body
     allowed = "0123456789"[:base]
     if not digits or digits.strip(allowed):
@@ -322,10 +343,11 @@ def natural(text: str, largest: int = _LONG_MAX) -> int:
 
 
 def seconds(text: str) -> float:
-    """Read seconds with decimals; parts of a millisecond are dropped, as curl does."""
+    """Read seconds with decimals as C's strtod does; parts of a millisecond are dropped, as curl does."""
+    is_hexadecimal = text.lstrip(_BLANKS + "+-")[:2].lower() == "0x"
     try:
-        value = float(text)
-    except ValueError:
+        value = float.fromhex(text) if is_hexadecimal else float(text)
+    except (ValueError, OverflowError):
         value = float("nan")
     if value != value or text != text.rstrip() or "_" in text:
         raise OptionError("expected a proper numerical parameter")

@@ -59,7 +59,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "time_redirect": result.redirect_time,
         "time_starttransfer": result.start_transfer,
         "time_total": result.total,
-        "url": job.given_url,
+        "url": job.url_text,
         "url_effective": transfer.url.text(),
         "urlnum": job.url_number,
         "xfer_id": job.number,

@@ -151,8 +151,10 @@ class SideBySide:
             command.stderr.write(error.report() if error.text else "")
         elif self._made > 1 or str(error) != error.default_text:  # curl tells the first one's once only
             command.complain(error)
-        text = (errors.ReadFailedError if error.exit_code == 26 else error).default_text
-        command.complain_plainly(error.exit_code, text)
+        is_misused = isinstance(error, errors.UsageError) and not error.text
+        if self._running or (self._made and not is_misused):  # as often as there is a transfer to blame it on
+            text = (errors.ReadFailedError if error.exit_code == 26 else error).default_text
+            command.complain_plainly(error.exit_code, text)
         command.exit_code = error.exit_code
 
     # ---- the meter

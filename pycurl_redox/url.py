@@ -253,7 +253,7 @@ def append_query(text: str, addition: str) -> str:
 
 def add_upload_name(text: str, file: str) -> str:
     """Return the URL with the name of an uploaded file, where its path ends with a slash or is missing."""
-    url = parse_url(text, path_as_is=True, allow_file=True)
+    url = parse_url(text, path_as_is=True, allow_file=True, any_scheme=True)
     name = _small_hex(quote(encode_text(file.replace("\\", "/").rsplit("/", 1)[-1])))
     return url._replace(path=url.path + name).text() if url.path.endswith("/") and name else text
 

@@ -1,5 +1,6 @@
 """Our reading of the command line beside that of curl 7.88.1, which fails before it opens a connection."""
 
+import shlex
 import shutil
 import subprocess
 
@@ -75,6 +76,54 @@ REFUSED = """\
 --speed-limit x u
 -Y -5 u
 --speed-time 1x u
+-
+- u
+--No-Include u
+--no-no-include u
+-sm0x u
+-m 5_0 u
+-m 1e400 --zzz
+-m 0x10 --zzz
+-m inf u
+--limit-rate 99999999999999999999 u
+--limit-rate ' 5' --zzz
+--limit-rate '+5' --zzz
+--limit-rate -5 --zzz
+--limit-rate 0x10 --zzz
+--max-filesize ' +7k' --zzz
+-C 0x10 --zzz
+-C 010 --zzz
+-C 08 u
+-C 0x u
+-C '5 ' u
+-C ' +5' --zzz
+--local-port '5 ' u
+--local-port '5 - ' u
+--local-port 5x --zzz
+--local-port '5 - 9' --zzz
+-r zzz --zzz
+-r 1,x-2,y --zzz
+--delegation x --ftp-method y --ftp-ssl-ccc-mode z --zzz
+--delegation Policy --ftp-method NOCWD --ftp-ssl-ccc-mode active --zzz
+--hostpubmd5 x u
+--hostpubmd5 0123456789abcdef0123456789abcdef --zzz
+--hostpubsha256 x --zzz
+--vers=1
+--url=u
+-o=x --zzz
+--out
+--retry-
+--http1
+--tls
+-é
+-sé
+--é
+-o a -o b --zzz
+--parallel-max x u
+--parallel-max -1 u
+--rate -1/s u
+--rate /s u
+--rate 1/ --zzz
 """
 
 PATTERNS = [
@@ -129,9 +178,10 @@ def curl():
 
 @pytest.mark.parametrize("line", REFUSED.splitlines())
 def test_refusals_and_warnings_are_the_same(curl, line):
-    asked = curl(*line.split())
+    words = shlex.split(line)
+    asked = curl(*words)
     with pytest.raises(UsageError) as caught:
-        read_command_line(["-q", *line.split()], {})
+        read_command_line(["-q", *words], {})
     ours = "".join(caught.value.messages) + caught.value.report()
     assert ours == asked.stderr
     assert caught.value.exit_code == asked.returncode

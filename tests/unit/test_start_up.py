@@ -29,7 +29,7 @@ NEEDED_ELSEWHERE = {
     "pycurl_redox.cookies", "pycurl_redox.dates",
     "pycurl_redox.decode", "pycurl_redox.digest", "pycurl_redox.form", "pycurl_redox.glob",
     "pycurl_redox.help", "pycurl_redox.multipart", "pycurl_redox.netcfg", "pycurl_redox.netrc",
-    "pycurl_redox.ping",
+    "pycurl_redox.password", "pycurl_redox.ping",
     "pycurl_redox.progress", "pycurl_redox.redirect", "pycurl_redox.resolve_rules", "pycurl_redox.resolver",
     "pycurl_redox.set_cookie", "pycurl_redox.tls_names", "pycurl_redox.trace", "pycurl_redox.writeout",
     "tcpip.destinations", "tcpip.dns", "tcpip.hosts", "tcpip.local_stream", "tcpip.lookup", "tcpip.ping",
