@@ -39,8 +39,9 @@ TRUE_ANYHOW = {
     "-no-tls11",
     "-ipv6",
     "-enforce-rsa-key-usage",
-    "-expect-extended-master-secret",
     "-forbid-renegotiation-after-handshake",
+    # A server of TLS 1.2 without them is refused.
+    "-expect-extended-master-secret",
     "-expect-secure-renegotiation",
 }
 SWITCHES = {
@@ -86,6 +87,7 @@ SWITCHES = {
 }
 VALUES = {
     "-cipher",
+    "-expect-total-renegotiations",
     "-expect-certificate-types",
     # A server's: a client has nothing to staple to its own certificate.
     "-ocsp-response",
@@ -365,7 +367,7 @@ class Connection:
         if "-shim-shuts-down" in flags:
             client.close()
         self.echo(pending)
-        self.check_ticket(flags)
+        self.check_end(flags)
         if "-expect-ticket-supports-early-data" in flags and self.ticket is not None:
             if not self.ticket.max_early_data_size:
                 raise Unexpected("a ticket without early data")
@@ -383,11 +385,13 @@ class Connection:
             self.held = octets[1:]
             self.held_early = self.completed is None
 
-    def check_ticket(self, flags: Flags) -> None:
+    def check_end(self, flags: Flags) -> None:
         completed = self.completed
         assert completed is not None
         if "-expect-no-session" in flags and self.ticket is not None:
             raise Unexpected("a session came that was not expected")
+        if flags.number("-expect-total-renegotiations", 0):
+            raise Unexpected("no renegotiations")  # there never are
         if "-expect-ticket-renewal" in flags and completed.is_resumed and self.ticket is None:
             raise Unexpected("no new ticket")
 
