@@ -110,6 +110,10 @@ async def connect(
     host, port = (proxy.host, proxy.port) if proxy else (route.dial_host, route.dial_port)
     began = network.now()
     local = options if options is not None and options.unix_socket is not None else None
+    if proxy is not None and proxy.path:
+        from pycurl_redox.dial_options import DialOptions
+
+        local = DialOptions(unix_socket=proxy.path, policy=options.policy if options is not None else None)
     addresses = known(host, port) if local is None else []
     if local is not None:
         pass  # there is nothing to look up

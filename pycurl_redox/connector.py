@@ -60,14 +60,17 @@ class Connector:
         return connection
 
     def _kept(self, route: Route) -> Connection | None:
-        connection = self._fetcher.pool.take(route)
+        dead: list[Connection] = []
+        connection, note = self._fetcher.pool.take(route, dead), self._observer.note
+        if dead or connection is not None:
+            note(f"Found bundle for host: {hex(id(dead))} [serially]")
+        for each in dead:
+            note(f"Connection {each.number} seems to be dead")
+            note(f"Closing connection {each.number}")
         if connection is not None:
             self._transfer.result.connection_number = connection.number
             kind = "proxy" if route.first_proxy else "host"
-            self._observer.note(f"Found bundle for host: {hex(id(connection))} [serially]")
-            self._observer.note(
-                f"Re-using existing connection #{connection.number} with {kind} {connection.name}"
-            )
+            note(f"Re-using existing connection #{connection.number} with {kind} {connection.name}")
             connection.observer = self._observer
         return connection
 

@@ -144,7 +144,8 @@ class Session:
         self.expects = True
         self.may_be_early = True
         """No server has said yet that it does not act on early data."""
-        self._method_note = ""
+        self._redirect_notes = ("", "")
+        """What `-v` says before the next request is told of, and after."""
         self.challenges = 0
         self._asks_again = False
         """The last head was a challenge that can be answered."""
@@ -159,8 +160,12 @@ class Session:
     async def run(self) -> Incoming | FileTransfer:
         result = self.transfer.result
         result.began = self.began
-        for text in self.fetcher.routing.load_resolve():
-            self.observer.note(text)
+        try:
+            for text in self.fetcher.routing.load_resolve():
+                self.observer.note(text)
+        except errors.OptionSyntaxError as error:
+            self.observer.note(str(error))
+            raise
         if self.transfer.body is not None:
             result.to_upload = self.transfer.body.length
         try:
@@ -371,13 +376,12 @@ class Session:
             self._rewind()
         elif not self._follows(head):
             return False
-        if connection.is_reusable and not response.is_complete:  # else nothing more is read
-            self.observer.note("Ignoring the response-body")
         await self._let_go(connection, response)
-        self.observer.note(f"Issue another request to this URL: '{transfer.url.text()}'")
-        if self._method_note:
-            self.observer.note(self._method_note)
-            self._method_note = ""
+        before, after = self._redirect_notes
+        self._redirect_notes = ("", "")
+        for text in (before, f"Issue another request to this URL: '{transfer.url.text()}'", after):
+            if text:
+                self.observer.note(text)
         return True
 
     def _came_too_early(self, connection: Connection, head: Head) -> bool:
@@ -431,7 +435,7 @@ class Session:
             result.redirect_url = redirect.shown(transfer, location)
             raise errors.too_many_redirects(transfer.config.max_redirs)
         result.redirects += 1
-        self._method_note = redirect.follow(transfer, head.status, location)
+        self._redirect_notes = redirect.follow(transfer, head.status, location)
         result.redirect_time = self.network.now() - self.began
         self.expects = True
         self.challenges = 0
@@ -442,6 +446,8 @@ class Session:
         """Read what is left of a body that nobody wants, and keep the connection if that was little."""
         drained = connection.is_reusable
         if drained:
+            if not response.is_complete:  # else nothing more is read
+                self.observer.note("Ignoring the response-body")
             try:
                 drained = await response.drain(self.read_deadline(), DRAIN_LIMIT)
             except (errors.FetchError, StackError):

@@ -399,7 +399,9 @@ class Job:
                     continue
                 if watch.is_too_slow(network.now(), result.downloaded + result.uploaded):
                     result.total = network.now() - result.began
-                    return errors.too_slow(config.speed_limit, config.speed_time)
+                    failure = errors.too_slow(config.speed_limit, config.speed_time)
+                    transfer.observer.note(str(failure))
+                    return failure
             return task.result
         finally:
             task.cancel()

@@ -34,6 +34,8 @@ class Proxy(NamedTuple):
     password: bytes | None = None
     kind: str = "http"
     """"http", "http1.0", "https", "socks4", "socks4a", "socks5", "socks5h"."""
+    path: str = ""
+    """Of the Unix socket of a SOCKS proxy, which is part of its host's name too."""
 
     @property
     def is_socks(self) -> bool:
@@ -124,8 +126,8 @@ class Pool:
         self._numbers += 1
         return self._numbers - 1
 
-    def take(self, route: Route) -> Connection | None:
-        """Return the connection that came back last; those found dead are dropped on the way."""
+    def take(self, route: Route, dead: list[Connection]) -> Connection | None:
+        """Return the connection that came back last; those `dead` on the way are dropped, and told."""
         idle = self._idle.get(route)
         while idle:
             connection = idle.pop()
@@ -134,6 +136,7 @@ class Pool:
                 del self._idle[route]
             if not connection.is_stale:
                 return connection
+            dead.append(connection)
             connection.abort()
         return None
 

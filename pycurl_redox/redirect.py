@@ -31,18 +31,16 @@ def allowed_protocols(config: OperationConfig) -> frozenset[str]:
     return allowed if config.proto is None else allowed & config.proto
 
 
-def follow(transfer: Transfer, status: int, location: bytes) -> str:
-    """Turn the transfer to where the redirect leads; return what `-v` says of it, or ""."""
+def follow(transfer: Transfer, status: int, location: bytes) -> tuple[str, str]:
+    """Turn the transfer to where the redirect leads; return what `-v` says of login and method, or ""."""
     url = _target(transfer, location)
     config = transfer.config
     if config.auto_referer:
         transfer.result.referer = transfer.url.text(with_login=False, with_fragment=False)
     # Deviates from RFC 9110 §10.2.2, as curl: the fragment is not inherited.
     note = "" if config.location_trusted else _clears(transfer.url, url)
-    if note:
-        transfer.observer.note(note)
     transfer.url = url
-    return _change_method(transfer, status)
+    return note, _change_method(transfer, status)
 
 
 def _clears(old: Url, new: Url) -> str:

@@ -304,7 +304,10 @@ class Routing:
 
 
 def parse_proxy(text: str, kind: str = "http") -> Proxy:
-    """Read `[scheme://][user:password@]host[:port]`; `kind` is that of one without a scheme, or with http."""
+    """Read `[scheme://][user:password@]host[:port]`; `kind` is that of one without a scheme, or with http.
+
+    `localhost/PATH` is a SOCKS proxy on a Unix socket.
+    """
     scheme = scheme_of(text)
     if scheme and scheme != "http" and scheme not in PROXY_KINDS:
         raise errors.ConnectFailedError(f"Unsupported proxy scheme for '{text}'")
@@ -319,7 +322,11 @@ def parse_proxy(text: str, kind: str = "http") -> Proxy:
     port = url.port if url.port_given else HTTPS_PROXY_PORT if kind == "https" else PROXY_PORT
     host = f"{url.host}%{url.zone}" if url.zone else url.ascii_host()
     user, password = login or (None, None)
-    return Proxy(host, port, user, password, kind)
+    path = ""
+    if kind.startswith("socks") and host.lower() == "localhost" and url.path != "/":
+        path = unquote(url.path).decode("utf-8", "surrogateescape")
+        host = f"localhost{path}"
+    return Proxy(host, port, user, password, kind, path)
 
 
 def _split(login: bytes) -> Pair:

@@ -23,7 +23,10 @@ class Asked(NamedTuple):
 
 
 class SocksServer:
-    """`names` are those that it resolves; `reply` is sent instead of its own to a request, and ends it."""
+    """`names` are those that it resolves; `reply` is sent instead of its own to a request, and ends it.
+
+    With a `port` it connects to that one, whichever is asked for.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,9 @@ class SocksServer:
         status: bytes | None = None,
         reply: bytes | None = None,
         piecewise: bool = False,
+        port: int = 0,
     ) -> None:
+        self._port = port
         self._names = names or {}
         self._login = login
         self._method = method
@@ -113,7 +118,7 @@ class SocksServer:
 
     def _reach(self, host: str, port: int) -> socket.socket | None:
         try:
-            return socket.create_connection((self._names.get(host, host), port), 10)
+            return socket.create_connection((self._names.get(host, host), self._port or port), 10)
         except OSError as error:
             self.failed.append(str(error))
             return None

@@ -19,9 +19,10 @@ import trustme
 from pycurl_redox.client import Client
 from pycurl_redox.errors import AddressDeniedError, ConnectFailedError, OperationTimedOutError
 from tests.fakes.beside_curl import needs_curl_7_88
-from tests.fakes.commands import CURL, REDOX_CURL, redox_curl, run
+from tests.fakes.commands import CURL, REDOX_CURL, curl, redox_curl, run
 from tests.fakes.local_servers import body
-from tests.fakes.raw_server import read_request, serving_at
+from tests.fakes.raw_server import read_request, serving, serving_at
+from tests.fakes.socks_server import SocksServer
 
 pytestmark = pytest.mark.interop
 
@@ -215,3 +216,39 @@ def test_the_lines_of_v_errors_and_exit_codes_are_curls(path: str, arguments: li
 
     assert CURL is not None
     assert lines(REDOX_CURL) == lines((CURL, "-q"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-x socks5h://localhost{PATH} http://host.test/a http://host.test/b",
+        "-x socks5h://LocalHost:99{PATH}?x http://host.test/",
+        "-x socks5h://me:pw@localhost{ENCODED} http://host.test/",
+        "--socks5-hostname localhost{PATH} http://host.test/",
+        "--socks4a localhost{PATH} http://host.test/",
+        "--preproxy socks5h://localhost{PATH} http://host.test/",
+        "-x socks5h://localhost{PATH}.no http://host.test/",
+        "-x socks5h://localhost/{LONG} http://host.test/",
+    ],
+)
+@needs_curl_7_88
+def test_a_socks_proxy_may_be_on_a_unix_socket(words: str) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, serving(converse) as port:
+        server, path = SocksServer({"host.test": "127.0.0.1"}, port=port), f"{folder}/s"
+        places = {"PATH": path, "ENCODED": path.replace("s", "%73"), "LONG": "x" * 120}
+        line = ["-vsS", *words.format_map(places).split()]
+        with serving_at(path, server.converse):
+            ours, theirs = run(REDOX_CURL, *line), curl(*line)
+    both = [
+        (done.code, done.out, re.sub("curl/[^\r\n]+|0x[0-9a-f]+|[0-9]+ ms", "V", done.err))
+        for done in (ours, theirs)
+    ]
+    assert both[0] == both[1]
+    assert ours.code or [asked.host for asked in server.asked] == ["host.test"] * 2
+
+
+def test_a_socks_proxy_on_a_unix_socket_counts_as_loopback(path: str) -> None:
+    done = redox_curl(
+        "-sS", "--deny-address", "loopback", "-x", f"socks5h://localhost{path}", "http://a.test/"
+    )
+    assert done.code == 7 and "it counts as loopback" in done.err

@@ -10,6 +10,7 @@ from pycurl_redox import errors
 from pycurl_redox.config import AUTH_ANY, AUTH_DIGEST, OperationConfig
 from pycurl_redox.cookies import CookieJar
 from pycurl_redox.fetch import Fetcher
+from pycurl_redox.message import Observer
 from pycurl_redox.pool import Pool
 from pycurl_redox.routing import Routing
 from pycurl_redox.tls_settings import TlsSettings
@@ -261,3 +262,22 @@ def test_the_pool_is_bounded_and_drops_the_oldest() -> None:
     play.fetch()
     play.fetch("http://b.test/")
     assert play.fetcher.pool.idle_count == 1 and play.network.streams[0].is_closed
+
+
+def test_a_kept_connection_found_dead_is_told_of_before_the_next_one() -> None:
+    class Notes(Observer):
+        def __init__(self) -> None:
+            self.texts: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.texts.append(re.sub("0x[0-9a-f]+", "0xN", text))
+
+    play, notes = Play([reply(body=b"one"), b""], [reply(body=b"two")]), Notes()
+    play.fetch()
+    play.network.streams[0].is_closed = True
+    assert play.fetch(observer=notes) == (200, b"two")
+    assert notes.texts[:3] == [
+        "Found bundle for host: 0xN [serially]",
+        "Connection 0 seems to be dead",
+        "Closing connection 0",
+    ]
