@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pycurl_redox.transfer import Transfer
 
 HTTP_PROBLEM = ": HTTP error"
+TOO_LATE = "The Retry-After: time would make this command line exceed the maximum allowed time for retries."
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
 FIRST_DELAY = 1.0
 LAST_DELAY = 600.0
@@ -45,9 +46,11 @@ class Retries:
             return None
         wait = float(config.retry_delay) or self._delay
         after = transfer.result.header(b"retry-after")
-        if after and problem == HTTP_PROBLEM:
-            wait = retry_after(after, wall_clock()) or wait
+        told = retry_after(after, wall_clock()) if after and problem == HTTP_PROBLEM else None
+        wait = told or wait
         if config.retry_max_time and now - self._began + wait > config.retry_max_time:
+            if told:
+                warn(TOO_LATE)
             return None
         if error is not None:
             complain(error)

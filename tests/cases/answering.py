@@ -22,6 +22,7 @@ class Answering:
         self._answers = answers
         self._guard = threading.Lock()
         self.requests: list[bytes] = []
+        self.is_over = threading.Event()
 
     def __call__(self, link: socket.socket) -> None:
         while True:
@@ -32,6 +33,8 @@ class Answering:
             link.sendall(answer.octets)
             if answer.ending == "stalls":
                 silent(link)
+            elif answer.ending == "freezes":
+                self.is_over.wait()
             elif answer.ending == "resets":
                 link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 link.close()
@@ -43,6 +46,8 @@ class Answering:
 
 
 def _with_body(link: socket.socket, request: bytes) -> bytes:
+    if b"\r\nExpect: 100-continue\r\n" in request:
+        return request  # the answer comes first
     length = re.search(rb"(?i)\r\nContent-Length: (\d+)\r\n", request)
     whole = request.index(b"\r\n\r\n") + 4 + (int(length[1]) if length else 0)
     while len(request) < whole and (piece := link.recv(65_536)):
@@ -54,6 +59,7 @@ def _with_body(link: socket.socket, request: bytes) -> bytes:
 def answering(server: Answering, tls: ssl.SSLContext) -> Iterator[dict[str, str]]:
     """Yield the words that lead to it: over TCP and over TLS."""
     with ExitStack() as stack:
+        stack.callback(server.is_over.set)
         plain = stack.enter_context(serving(server))
         secure = stack.enter_context(serving(server, tls))
         yield {

@@ -5,17 +5,17 @@
         < Content-Length: 10                       an empty line, the body
         <
         < abc\\                                     \\ at an end: no end of line here
-        <- stalls                                  then it stalls, closes or resets; without, it keeps open
+        <- stalls                                  then it stalls, closes, resets, or freezes (reads no more)
         < HTTP/1.1 ...                             to the second request; the last answer is for all later
         $ exec $curl -sS -o out $url/              typed into bash; more lines may follow
-        ! INT when out holds abc                   a signal, at a moment: "asked", "met", "FILE holds TEXT"
+        ! INT TERM when out holds abc              signals, a case for each; or when asked, or when met
         | a line of stdout                         what must come out, line by line: of stdout,
         2| a line of stderr                        of stderr,
         out| abc\\                                  of a file, or of `asked`: the requests, as they came
         |~ a regular expression                    a line that it matches
         | ...                                      any number of any lines
-        no out                                     a file that must not be there
-        exit 28                                    or `exit by INT`; without, 0
+        no out                                     a file that is not there, or as it was before
+        exit 28                                    or `exit by it`, the signal; without, 0
         ours: why curl differs                     else curl 7.88.1 is held to the same
 
 A stream of which nothing is said must be empty; of `-` anything goes (`2| -`).
@@ -25,6 +25,7 @@ output, errors, exit code, files, requests.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ TABLES = sorted(Path(__file__).parent.glob("*.txt"))
 class Answer(NamedTuple):
     octets: bytes
     ending: str
-    """keeps, stalls, closes or resets."""
+    """keeps (the connection open), stalls, closes, resets or freezes."""
 
 
 class Case:
@@ -74,7 +75,7 @@ def read_table(topic: str, text: str) -> Iterator[Case]:
             continue
         if not is_inner:
             if case is not None:
-                yield _whole(case, said)
+                yield from _whole(case, said)
             case, said = Case(topic, line.removeprefix("$ ")), []
             if line.startswith("$ "):
                 case.script = line[2:]
@@ -85,7 +86,7 @@ def read_table(topic: str, text: str) -> Iterator[Case]:
         except (AssertionError, ValueError) as error:
             raise ValueError(f"{topic}, line {number}: {error}") from error
     if case is not None:
-        yield _whole(case, said)
+        yield from _whole(case, said)
 
 
 def _add(case: Case, said: list[str], line: str) -> None:
@@ -113,7 +114,7 @@ def _add(case: Case, said: list[str], line: str) -> None:
 
 
 def _say(case: Case, said: list[str], ending: str) -> None:
-    if ending not in ("keeps", "stalls", "closes", "resets"):
+    if ending not in ("keeps", "stalls", "closes", "resets", "freezes"):
         raise ValueError(f"no such ending: {ending}")
     head, body = said, []
     if "" in said:
@@ -129,12 +130,20 @@ def _ended(line: str, end: str) -> str:
     return line[:-1] if line.endswith("\\") else line + end
 
 
-def _whole(case: Case, said: list[str]) -> Case:
+def _whole(case: Case, said: list[str]) -> Iterator[Case]:
     if said:
         _say(case, said, "keeps")
     if not case.script:
         raise ValueError(f"{case}: nothing is typed")
-    return case
+    if case.signal is None:
+        yield case
+        return
+    names, moment = case.signal
+    for name in names.split():
+        one = copy.copy(case)
+        one.name, one.signal = f"{case.name}: {name}", (name, moment)
+        one.ending = case.ending.replace("by it", f"by {name}")
+        yield one
 
 
 def difference(expected: list[str], text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -21,6 +22,7 @@ from tests.cases.table import Case, difference, read_tables
 from tests.cases.world import World, make_pems, peers, world
 from tests.fakes.beside_curl import CURL_IS_7_88
 from tests.fakes.commands import CURL, REDOX_CURL
+from tests.fakes.local_servers import NGINX
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -28,6 +30,8 @@ ROOT = Path(__file__).parents[2]
 CASES = read_tables()
 FILES = ROOT / "tests" / "cases" / "files"
 PRELUDE = (ROOT / "tests" / "cases" / "prelude.sh").read_text()
+NEEDS = {"$nginx": NGINX, "$openssl": shutil.which("openssl")}
+NEEDS |= {f"in_{name} ": shutil.which(name) for name in ("bash", "fish", "zsh")}
 SIDE_BY_SIDE = 4
 """Most of a case is waiting."""
 
@@ -80,6 +84,9 @@ def outcomes(
 
 @pytest.mark.parametrize("case", CASES, ids=repr)
 def test_the_table_holds(outcomes: dict[str, Future[Both]], case: Case) -> None:
+    for word, program in NEEDS.items():
+        if word in case.script and program is None:
+            pytest.skip(f"{word.strip('$')} is not installed")
     ours, theirs = outcomes[repr(case)].result(120)
     if not case.is_beside_curl:
         check(case, ours, "ours")

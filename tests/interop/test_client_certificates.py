@@ -127,18 +127,6 @@ def test_openssl_takes_each_kind_of_key(files: Path, openssl: str, kind: str) ->
     assert "Client certificate" in done.stdout and f"Subject: CN={kind}\n" in done.stdout
 
 
-def test_openssl_refuses_who_shows_none_and_the_message_names_the_option(files: Path, openssl: str) -> None:
-    done = run(files, openssl)
-    assert done.returncode == 56
-    assert "certificate_required: the server wants a client certificate (-E FILE)" in done.stderr
-
-
-def test_openssl_refuses_a_stranger(files: Path, openssl: str) -> None:
-    done = run(files, openssl, "-E", "stranger.pem")
-    assert done.returncode == 56
-    assert "unknown_ca: the server does not accept our client certificate (-E FILE)" in done.stderr
-
-
 def test_the_library_shows_a_certificate_too(files: Path, openssl: str) -> None:
     (files / "p256.key").write_bytes(pem_of(pki.key("P-256", 3)))
     for cert in (str(files / "p256.pem"), (str(files / "p256.pem"), str(files / "p256.key"))):
@@ -272,17 +260,7 @@ def test_nginx_takes_each_kind_of_key(files: Path, nginx: str, kind: str) -> Non
         assert client.get(nginx).text == f"SUCCESS CN={kind}"
 
 
-@needs_nginx
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [([], "No required SSL certificate was sent"), (["-E", "stranger.pem"], "The SSL certificate error")],
-)
-def test_nginx_tells_the_others_by_http(files: Path, nginx: str, arguments: list[str], text: str) -> None:
-    done = run(files, nginx, "-w", "%{http_code}", *arguments)
-    assert done.returncode == 0 and text in done.stdout and done.stdout.endswith("400")
-
-
-# Beside curl --------------------------------------------------------------------------------------------
+# Beside curl; more of it in tests/cases/client_certificates.txt -----------------------------------------
 
 CURL = shutil.which("curl")
 
@@ -339,38 +317,22 @@ def both(files: Path, url: str, arguments: list[str], typed: str = "") -> list[t
 @pytest.mark.parametrize(
     "arguments",
     [
-        "-E p256.pem",
-        "-E none",
-        "-E bare.pem",
-        "-E bare.pem --key none",
         "-E bare.pem --key p384.pem",
-        "-E bare.pem --key ca.key",
-        "-E bare.pem --key rsa.pem",
         "-E bare.pem --key locked.key",
-        "-E bare.pem --key locked.key --pass wrong",
-        "-E bare.pem --key locked.key --pass secret",
         "-E bare.pem:secret --key locked.key",
         "-E rsa.pem:secret --key locked.rsa",
         "-E rsa.pem:wrong --key locked.rsa",
         r"-E a\:b.pem:secret",
         "-E a:b.pem",
         "-E :secret",
-        "-E ca.key",
         "-E pkcs11:x",
-        "-E p256.der --cert-type DER --key p256.key.der --key-type DER",
         "-E p256.der --cert-type DER --key p256.key.der",
         "-E p256.der --cert-type DER",
         "-E p256.pem --cert-type DER",
-        "-E p256.p12",
-        "-E p256.p12:secret --cert-type p12",
-        "-E p256.p12:wrong --cert-type P12",
-        "-E p256.p12 --cert-type P12",
         "-E p256.pem --cert-type P12",
         "-E none --cert-type P12",
         "-E p256.pem --cert-type ENG",
-        "-E p256.pem --cert-type FOO",
         "-E p256.pem --key-type FOO",
-        "-E bare.pem --key p256.pem --key-type FOO",
         "-E bare.pem --key p256.pem --key-type ENG",
         "-E bare.pem --key p256.pem --key-type P12",
         "-E p256.pem --crlfile crl",

@@ -82,20 +82,3 @@ def test_a_long_download_leaves_memory_flat(tmp_path: Path) -> None:
         short = redox_curl("-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/")
     assert long.code == short.code == 0
     assert long.peak < short.peak + 30 * MIB and long.peak < 100 * MIB
-
-
-def test_an_upload_that_is_limited_takes_its_time(tmp_path: Path) -> None:
-    (tmp_path / "up").write_bytes(bytes(30_000))
-
-    def converse(link: socket.socket) -> None:
-        left = 30_000 - len(read_request(link).partition(b"\r\n\r\n")[2])
-        while left:
-            left -= len(link.recv(65_536))
-        link.sendall(b"HTTP/1.1 204 Done\r\n\r\n")
-
-    with serving(converse) as port:
-        done = redox_curl(
-            *["-sS", "--limit-rate", "60k", "-H", "Expect:", "-T", str(tmp_path / "up")],
-            *["-w", "%{time_total}", f"http://127.0.0.1:{port}/"],
-        )
-    assert done.code == 0 and 0.4 < float(done.out) < 2

@@ -343,13 +343,6 @@ def test_an_interrupted_download_leaves_what_has_arrived(
     assert process.returncode == -number
 
 
-def test_a_time_limit_leaves_what_has_arrived(halfway: int, tmp_path: Path) -> None:
-    path = tmp_path / "part"
-    done = redox_curl("-sS", "-m", "0.8", "-o", str(path), f"http://127.0.0.1:{halfway}/")
-    assert done.code == 28 and "with 100000 out of 200000 bytes received" in done.err
-    assert path.read_bytes() == b"x" * 100_000
-
-
 def test_a_reset_leaves_what_has_arrived(tls: Tls, scheme: str, tmp_path: Path) -> None:
     path = tmp_path / "part"
     ours, _ = fetch(tls, scheme, resetting(TEN + b"abc"), "-o", str(path))

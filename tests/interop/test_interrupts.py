@@ -1,23 +1,17 @@
-"""Ctrl-C and SIGTERM at each stage of a fetch that makes no progress: every wait has a way out."""
+"""Ctrl-C and SIGTERM where the network swallows what is sent; for other waits: `tests/cases/signals.txt`."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
-import socket
-import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from benchmarks.servers import make_certificates
-from tests.fakes.raw_server import read_request, serving, silent
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -25,43 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [sys.executable, "-m", "tests.fakes.whole_path"]
 
 signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
-
-
-class Servers:
-    """Silent in three ways; `reached` is set when one of them has a client waiting."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-
-    def mute(self, link: socket.socket) -> None:
-        link.recv(1)
-        self.reached.set()
-        silent(link)
-
-    def halting(self, link: socket.socket) -> None:
-        read_request(link)
-        link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
-        self.reached.set()
-        silent(link)
-
-    def full(self, link: socket.socket) -> None:
-        link.recv(1)
-        self.reached.set()
-        threading.Event().wait(20)
-
-
-@pytest.fixture
-def servers() -> Servers:
-    return Servers()
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    folder = tmp_path_factory.mktemp("certificates")
-    make_certificates(folder)
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return made
 
 
 class Child:
@@ -116,35 +73,6 @@ def test_a_network_that_does_not_answer_is_left_at_once(
     children.append(child)
     child.await_swallowing()
     check_ended(child, number)
-
-
-STAGES = {
-    "in the handshake": ("mute", "https", ()),
-    "waiting for the answer": ("mute", "http", ()),
-    "waiting for the answer over TLS": ("mute", "https over TLS", ("-k",)),
-    "in the body": ("halting", "http", ("-o", "/dev/null")),
-    "uploading": ("full", "http", ("-T", "/dev/zero", "-H", "Expect:")),
-    "with a progress meter": ("mute", "http", ("-o", "/dev/null")),
-}
-
-
-@signals
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_server_that_does_not_go_on_is_left_at_once(
-    children: list[Child], servers: Servers, context: ssl.SSLContext, stage: str, number: signal.Signals
-) -> None:
-    server, scheme, arguments = STAGES[stage]
-    with serving(getattr(servers, server), context if "over" in scheme else None) as port:
-        quiet = () if "meter" in stage else ("-sS",)
-        url = f"{scheme.split()[0]}://127.0.0.1:{port}/"
-        child = Child("curl", "-q", *quiet, *arguments, url)
-        children.append(child)
-        assert servers.reached.wait(10)
-        seconds, _, err = child.end_by(number)
-    assert seconds < 1.0
-    assert "Traceback" not in err
-    assert err == "" or quiet == ()
-    assert child.process.returncode in (-number, 128 + number)
 
 
 @signals
