@@ -174,6 +174,7 @@ class OperationConfig:
     dns_ipv6_addr: str | None = None
     doh_url: str | None = None
     doh_insecure = False
+    doh_cert_status = False
 
     # TLS; `tls_options.py` makes one value of them for servers and one for proxies
     insecure = False
@@ -197,6 +198,7 @@ class OperationConfig:
     tls_max = ""
     no_alpn = False
     no_sessionid = False
+    cert_status = False
     tls_earlydata = False
     ssl_sessions: str | None = None
     proxy_insecure = False

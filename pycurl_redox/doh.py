@@ -194,6 +194,7 @@ def _config(config: OperationConfig) -> OperationConfig:
     for field in INHERITED:
         setattr(made, field, getattr(config, field))
     made.insecure = config.doh_insecure
+    made.cert_status = config.doh_cert_status
     made.user_agent = ""
     made.http_version = "1.1"
     return made

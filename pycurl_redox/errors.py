@@ -38,6 +38,7 @@ FetchError
 ├── CaFileError             77
 ├── CrlFileError            82
 ├── PinnedKeyError          90
+├── CertStatusError         91
 ├── ProxyHandshakeError     97   SOCKS
 └── EchRequiredError       101
 """
@@ -335,6 +336,13 @@ class PinnedKeyError(FetchError):
 
     exit_code = 90
     default_text = "SSL public key does not match pinned public key"
+
+
+class CertStatusError(FetchError):
+    """The server's OCSP response is missing, or does not say that its certificate is good."""
+
+    exit_code = 91
+    default_text = "SSL server certificate status verification FAILED"
 
 
 class ProxyHandshakeError(FetchError):

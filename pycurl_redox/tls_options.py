@@ -32,6 +32,7 @@ class TlsOptions(NamedTuple):
     tls_max: str = ""
     no_alpn: bool = False
     no_sessionid: bool = False
+    cert_status: bool = False
     early_data: bool = False
     is_proxy: bool = False
 
@@ -62,6 +63,7 @@ def server_options(config: OperationConfig) -> TlsOptions:
         tls_max=config.tls_max,
         no_alpn=config.no_alpn,
         no_sessionid=config.no_sessionid,
+        cert_status=config.cert_status,
         early_data=config.tls_earlydata,
     )
 

@@ -14,7 +14,14 @@ from tls.alerts import Alert
 from tls.certificates import Certificate
 from tls.client import TlsClient
 from tls.config import CIPHER_SUITE_NAMES, TLS12, TLS13, VERSION_NAMES, ClientCertificate, TlsConfig
-from tls.errors import AlertReceivedError, CertificateError, PeerIncompatibleError, TlsError, UsageError
+from tls.errors import (
+    AlertReceivedError,
+    CertificateError,
+    PeerIncompatibleError,
+    StapleError,
+    TlsError,
+    UsageError,
+)
 from tls.events import Event, HandshakeCompleted, MessageTraced, TicketReceived
 from tls.paths import VerifiedPath, verify_chain
 from tls.trust import TrustStore
@@ -198,6 +205,8 @@ class TlsSettings:
             versions=self._versions,
             trace=trace,
             key_log=self._key_log,
+            request_ocsp=options.cert_status,
+            check_staple=_check_staple if options.cert_status else None,
         )
         if options.cert is not None:
             settings = settings._replace(client_certificate=self._client_certificate())
@@ -311,6 +320,8 @@ class TlsSettings:
             observer.note(" SSL certificate verify ok.")
         else:
             self._note_unverified(host, done, observer)
+        if self._options.cert_status:
+            observer.note("SSL certificate status: good (0)")
 
     def _note_unverified(self, host: str, done: HandshakeCompleted, observer: Observer) -> None:
         """With -k: what a check would have said."""
@@ -326,6 +337,12 @@ class TlsSettings:
 def _leaf(done: HandshakeCompleted) -> Certificate:
     """The server's certificate, be it of the session that was resumed."""
     return done.peer_certificate or Certificate.parse(done.peer_chain[0])
+
+
+def _check_staple(leaf: Certificate, issuer: Certificate | None, response: bytes | None) -> None:
+    from tls import ocsp
+
+    ocsp.check(response, leaf, issuer, wall_clock())
 
 
 class KeyLog:
@@ -387,6 +404,8 @@ def _open_crls(path: str, directory: str) -> CrlStore:
 
 def handshake_failed(error: TlsError, host: str, is_proxy: bool = False) -> errors.FetchError:
     """Return curl's error for a handshake that came to nothing; a certificate's draws its chain."""
+    if isinstance(error, StapleError):
+        return errors.CertStatusError(str(error))
     if not isinstance(error, CertificateError):
         return errors.TlsFailedError(f"TLS: {error}{_old_version_hint(error)}{_certificate_hint(error)}")
     text = f"SSL certificate problem: {error.openssl_text or error}"

@@ -92,6 +92,8 @@ _SUBJECT_KEY_IDENTIFIER, _AUTHORITY_KEY_IDENTIFIER = oid("2.5.29.14"), oid("2.5.
 # Understood as far as they can matter here: policies are accepted whatever they say (the initial set is
 # any-policy and none is required, RFC 5280 §6.1.1), as OpenSSL does without a policy check.
 _CRL_DISTRIBUTION_POINTS = oid("2.5.29.31")
+_TLS_FEATURE = oid("1.3.6.1.5.5.7.1.24")
+_STATUS_REQUEST = 5
 _HARMLESS_IF_CRITICAL = {oid("2.5.29.32"), oid("2.5.29.33"), oid("2.5.29.36"), oid("2.5.29.54")}
 
 
@@ -104,7 +106,8 @@ class Certificate:
     basicConstraints, `key_usage` and `extended_key_usage` are None without
     theirs, `path_length` without a limit. `key_algorithm` is `rsa`, `rsa-pss`,
     `P-256`, `P-384`, `P-521`, `ed25519`, `ed448`, or the dotted number of
-    another.
+    another. With `must_staple` its server is bound to send an OCSP response
+    (RFC 7633).
     """
 
     __slots__ = (
@@ -119,6 +122,7 @@ class Certificate:
         "key_algorithm",
         "key_der",
         "key_usage",
+        "must_staple",
         "name_constraints_der",
         "names",
         "not_after",
@@ -265,6 +269,7 @@ class Certificate:
         self.subject_key_id: bytes | None = None
         self.authority_key_id: bytes | None = None
         self.crl_points_der: bytes | None = None
+        self.must_staple = False
         self.unknown_critical: tuple[str, ...] = ()
         if outer is None:
             return
@@ -316,6 +321,11 @@ class Certificate:
     def _read_crl_points(self, value: DerReader) -> None:
         self.crl_points_der = value.read_whole(SEQUENCE)
 
+    def _read_tls_feature(self, value: DerReader) -> None:
+        features = value.enter_last(SEQUENCE)
+        while features.tag:
+            self.must_staple |= features.read_integer() == _STATUS_REQUEST
+
     def _read_authority_key_identifier(self, value: DerReader) -> None:
         identifier = value.enter(SEQUENCE)
         if identifier.tag == 0x80:
@@ -331,6 +341,7 @@ _EXTENSIONS = {
     _SUBJECT_KEY_IDENTIFIER: Certificate._read_subject_key_identifier,
     _AUTHORITY_KEY_IDENTIFIER: Certificate._read_authority_key_identifier,
     _CRL_DISTRIBUTION_POINTS: Certificate._read_crl_points,
+    _TLS_FEATURE: Certificate._read_tls_feature,
 }
 
 
@@ -465,6 +476,13 @@ def _verify(subject: Signed, issuer: Certificate) -> None:
         pss = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
         scheme = pss if kind == "rsa-pss" else padding.PKCS1v15()
         key.verify(subject.signature, subject.tbs, scheme, digest)
+
+
+def hash_of(name: str, data: bytes) -> bytes:
+    """Hash octets for a comparison; `name` as in `cryptography`: SHA1, SHA256, …"""
+    context = hashes.Hash(_hash(name))
+    context.update(data)
+    return context.finalize()
 
 
 def _hash(name: str) -> hashes.HashAlgorithm:

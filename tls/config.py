@@ -257,8 +257,10 @@ class TlsConfig(NamedTuple):
     request_sct: bool = False
     #: How the server may compress its certificates (RFC 8879); `compression.available()` are all there are.
     certificate_compression: tuple[int, ...] = (CERTIFICATE_ZLIB,)
-    #: Judges the staple, None where the server sent none; raises `CertificateError`, with alert 113.
-    check_staple: Callable[[Certificate, bytes | None], None] | None = None
+    #: Judges the staple of a certificate by its issuer; None where the server sent none, or the issuer is
+    #: not known.  Raises `StapleError`; `ocsp.check` is one.  With `request_ocsp` and none, a certificate
+    #: that must be stapled (RFC 7633) is refused without.
+    check_staple: Callable[[Certificate, Certificate | None, bytes | None], None] | None = None
     #: With one, the server may also ask for it after the handshake (RFC 8446 §4.2.6).
     client_certificate: ClientCertificate | None = None
     #: A session to resume; its chain is verified again unless told otherwise: it may have run out.

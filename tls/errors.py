@@ -5,6 +5,7 @@ TlsError
 │   └── TruncatedError           the stream ended without close_notify
 ├── PeerIncompatibleError    the server kept to the protocol, but there is no common ground
 ├── CertificateError         the server did not prove who it is
+│   └── StapleError              nor that its certificate is good still
 ├── EchRejectedError         the server cannot open the encrypted ClientHello
 ├── AlertReceivedError       the server gave up, and said so
 └── UsageError               the caller's mistake
@@ -54,6 +55,10 @@ class CertificateError(TlsError):
         super().__init__(message, alert)
         self.openssl_text = openssl_text
         self.diagnosis = diagnosis
+
+
+class StapleError(CertificateError):
+    """The server's OCSP response is missing, or does not say that its certificate is good (RFC 6066 §8)."""
 
 
 class EchRejectedError(TlsError):

@@ -24,7 +24,7 @@ from . import extensions as ext
 from .alerts import Alert
 from .config import EarlyDataOutcome, SessionTicket
 from .crypto import CipherSuite
-from .errors import CertificateError, EchRejectedError, PeerMisbehavedError
+from .errors import CertificateError, EchRejectedError, PeerMisbehavedError, StapleError
 from .events import HandshakeCompleted
 from .key_schedule import HandshakeSecret, Transcript, finished_verify_data, is_finished
 from .messages import (
@@ -41,7 +41,9 @@ from .traffic import ExpectTraffic
 
 if TYPE_CHECKING:
     from .certificates import Certificate
+    from .config import TlsConfig
     from .output import Output
+    from .paths import VerifiedPath
     from .raw_keys import RawPublicKey
 
 DIGITAL_SIGNATURE = 0x80  # the first bit of KeyUsage (RFC 5280 §4.2.1.3)
@@ -228,8 +230,7 @@ class ExpectCertificateVerify(NamedTuple):
         if config.verify is not None:
             chain = [leaf, *(Certificate.parse(der) for der in self.message.chain[1:])]
             path = config.verify(chain, self.session.offer.server_name)
-        if config.check_staple is not None:
-            config.check_staple(leaf, self.message.ocsp_response)
+        check_staple(config, leaf, self.message, path)
         return SignatureVerified(self.message, leaf, path, verify.scheme)
 
     def _check_signature(self, leaf: Certificate | RawPublicKey, verify: CertificateVerify) -> None:
@@ -341,6 +342,25 @@ class ExpectFinished(NamedTuple):
             early_data=session.early_data,
             ech=session.offer.ech_outcome,
             raw_public_key=proof.peer.chain[0] if proof.is_raw_key else None,
+        )
+
+
+def check_staple(
+    config: TlsConfig, leaf: Certificate, message: CertificateMessage, path: VerifiedPath | None
+) -> None:
+    """Have the staple judged, by the issuer of the verified path or of the chain as sent."""
+    response = message.ocsp_response
+    if config.check_staple is not None:
+        issuer = path.path[min(1, len(path.path) - 1)] if path is not None else None
+        if path is None and len(message.chain) > 1:
+            from .certificates import Certificate
+
+            issuer = Certificate.parse(message.chain[1])
+        config.check_staple(leaf, issuer, response)
+    elif config.request_ocsp and leaf.must_staple and response is None:
+        raise StapleError(
+            "Certificate: it must come with an OCSP response, and there is none",
+            Alert.BAD_CERTIFICATE_STATUS_RESPONSE,
         )
 
 

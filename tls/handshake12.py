@@ -23,7 +23,7 @@ from .alerts import Alert
 from .config import TLS12, SessionTicket
 from .errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError
 from .events import HandshakeCompleted, TicketReceived
-from .handshake import DIGITAL_SIGNATURE, ech_rejected, illegal
+from .handshake import DIGITAL_SIGNATURE, check_staple, ech_rejected, illegal
 from .key_schedule import Transcript
 from .messages import CertificateMessage, HandshakeMessage, ServerHello, name_of, unexpected
 from .messages12 import CertificateRequest12, ServerKeyExchange
@@ -193,8 +193,7 @@ class ExpectServerKeyExchange12(NamedTuple):
         if config.verify is not None:
             chain = [leaf, *(Certificate.parse(der) for der in self.peer.chain[1:])]
             path = config.verify(chain, session.offer.server_name)
-        if config.check_staple is not None:
-            config.check_staple(leaf, self.peer.ocsp_response)
+        check_staple(config, leaf, self.peer, path)
         session.add(message.encoded)
         proof = SignatureVerified(self.peer, leaf, path, exchange.scheme)
         return ExpectServerHelloDone12(session, proof, exchange.group, exchange.share, None)

@@ -301,7 +301,7 @@ class Connection:
         alert = Alert.CERTIFICATE_UNKNOWN if custom else Alert.HANDSHAKE_FAILURE
         raise CertificateError("verification refused by -verify-fail", alert)
 
-    def check_staple(self, _leaf, _response):
+    def check_staple(self, _leaf, _issuer, _response):
         if "-fail-ocsp-callback" in self.flags:
             raise CertificateError(
                 "staple refused by -fail-ocsp-callback", Alert.BAD_CERTIFICATE_STATUS_RESPONSE

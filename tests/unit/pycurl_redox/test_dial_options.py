@@ -73,7 +73,6 @@ def test_numbers_out_of_range_are_refused_in_curls_words() -> None:
     assert refusal("--ip-tos", "NONE") == "option --ip-tos: expected a proper numerical parameter"
     assert refusal("--vlan-priority", "8") == "option --vlan-priority: too large number"
     assert refusal("--deny-address", "privat") == "option --deny-address: is badly used here"
-    assert refusal("--doh-cert-status").startswith("option --doh-cert-status: the installed libcurl version")
 
 
 def test_dns_servers_have_ports_and_both_families() -> None:

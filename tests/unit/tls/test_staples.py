@@ -60,7 +60,8 @@ def test_what_is_no_staple_or_list_is_a_decode_error(extensions):
 def test_the_staple_is_judged_by_the_callers_check(extensions, seen):
     judged = []
 
-    def refuse(leaf, response):
+    def refuse(leaf, issuer, response):
+        assert issuer is None
         judged.append((leaf.subject, response))
         raise CertificateError("staple: not fresh", Alert.BAD_CERTIFICATE_STATUS_RESPONSE)
 
