@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tcpip.errors import AddressError, BindError, StackError
 from tcpip.sockets import TcpStream, connect
-from tcpip.usernet.local_end import LocalEnd, interface_addresses
+from tcpip.usernet.local_end import LocalEnd, interface_addresses, zone_number
 from tcpip.wire.address import IpAddress
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ async def host_end(
         kind, name = split_interface(options.interface)
         if name and kind != "host" and end.bind_to_device(name):
             return end
-        address = None
-        if name:
+        address, zone = None, 0
+        if name or kind == "host":
             address = await _interface_address(kind, name, version, note)
             if address is None:
-                address = await _named_address(name, version, resolve, deadline, note)
+                address, zone = await _named_address(name, version, resolve, deadline, note)
         if address is not None or options.local_ports:
-            _bind(end, address, options.local_ports, note)
+            _bind(end, address, options.local_ports, note, zone)
     except BaseException:
         end.close()
         raise
@@ -97,7 +97,7 @@ def name_server_end(options: NameOptions, version: int) -> LocalEnd | None:
         if options.interface and not end.bind_to_device(options.interface):
             raise BindError(f"Couldn't bind to interface '{options.interface}'")
         if address is not None:
-            _bind(end, address, None, lambda text: None)
+            _bind(end, address, None, lambda text: None, 0)
     except BaseException:
         end.close()
         raise
@@ -147,10 +147,17 @@ async def _interface_address(kind: str, name: str, version: int, note: Note) -> 
 
 async def _named_address(
     name: str, version: int, resolve: Resolve, deadline: float | None, note: Note
-) -> IpAddress:
+) -> tuple[IpAddress, int]:
+    """An address and its zone's number: a literal, `ADDRESS%ZONE` of IPv6 too, or what a name resolves to."""
+    found, zone = [], 0
     try:
-        found = [IpAddress.parse(name)]
+        found = [IpAddress.parse(name.partition("%")[0])]
     except ValueError:
+        pass
+    if found and "%" in name:
+        number = zone_number(found[0], name.partition("%")[2]) if found[0].version == 6 else None
+        found, zone = ([], 0) if number is None else (found, number)
+    if not found:
         try:
             found = await resolve(name, 0, deadline)
         except (StackError, ValueError) as error:
@@ -161,7 +168,7 @@ async def _named_address(
     note(f"Name '{name}' family {families[0]} resolved to '{address}' family {families[1]}")
     if address.version != version:
         raise BindError("")
-    return address
+    return address, zone
 
 
 async def _own_address(
@@ -172,18 +179,20 @@ async def _own_address(
         return None
     if kind == "if":
         raise _refused(f"Couldn't bind to interface '{name}'", note)
-    address = await _named_address(name, version, resolve, deadline, note)
+    address, _ = await _named_address(name, version, resolve, deadline, note)
     if not host.stack.has_address(address):
         raise _refused(f"bind failed with errno {_NOT_HERE}", note)
     return address
 
 
-def _bind(end: LocalEnd, address: IpAddress | None, ports: tuple[int, int] | None, note: Note) -> None:
+def _bind(
+    end: LocalEnd, address: IpAddress | None, ports: tuple[int, int] | None, note: Note, zone: int
+) -> None:
     """Take the first port of the range that is free."""
     first, last = ports or (0, 0)
     for port in range(first, last + 1):
         try:
-            end.bind(address, port)
+            end.bind(address, port, zone)
         except OSError as error:
             if port < last:
                 note(f"Bind to local port {port} failed, trying next")

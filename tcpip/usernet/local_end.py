@@ -53,9 +53,13 @@ class LocalEnd:
             return False
         return True
 
-    def bind(self, address: IpAddress | None, port: int) -> None:
-        """Take an address of the host, None for any, and a port, 0 for any; OSError."""
-        self.socket.bind((str(address) if address is not None else "0.0.0.0" if self._is_v4 else "::", port))
+    def bind(self, address: IpAddress | None, port: int, zone: int = 0) -> None:
+        """Take an address of the host, None for any, and a port, 0 for any; OSError.
+
+        `zone` is the number of the interface that a link-local address belongs to (RFC 4007 §6).
+        """
+        text = str(address) if address is not None else "0.0.0.0" if self._is_v4 else "::"
+        self.socket.bind((text, port) if self._is_v4 else (text, port, 0, zone))
 
     def close(self) -> None:
         self.socket.close()
@@ -68,6 +72,19 @@ def interface_addresses(name: str) -> list[IpAddress] | None:
     except (OSError, ValueError):
         return None
     return [address for index, address, _ in host_interface_addresses() if index == number]
+
+
+def zone_number(address: IpAddress, zone: str) -> int | None:
+    """The number of a zone (RFC 4007 §11); by the name of an interface only for link-local addresses.
+
+    None: there is no such interface.
+    """
+    if zone.isascii() and zone.isdigit():
+        return int(zone) if address.is_link_local and int(zone) < 1 << 32 else 0
+    try:
+        return socket.if_nametoindex(zone) if address.is_link_local else None
+    except (OSError, ValueError):
+        return None
 
 
 def source_for(address: IpAddress) -> IpAddress | None:

@@ -29,6 +29,7 @@ class DnsServer:
         truncate: bool = False,
         negative_ttl: int = 60,
         follows_aliases: bool = True,
+        ttl: int = 120,
     ) -> None:
         self.records = records
         self.rcode = rcode
@@ -36,6 +37,7 @@ class DnsServer:
         self.truncate = truncate
         self.negative_ttl = negative_ttl
         self.follows_aliases = follows_aliases
+        self.ttl = ttl
         self.asked: list[tuple[str, str]] = []
 
     def answer(self, data: bytes, *, over_tcp: bool = False) -> bytes | None:
@@ -65,7 +67,7 @@ class DnsServer:
         for text in found:
             if (":" in text) == (kind == "AAAA"):
                 rdata = AAAA(text) if kind == "AAAA" else A(text)
-                reply.add_answer(RR(at, getattr(QTYPE, kind), rdata=rdata, ttl=120))
+                reply.add_answer(RR(at, getattr(QTYPE, kind), rdata=rdata, ttl=self.ttl))
         if at not in self.records:
             reply.header.rcode = RCODE.NXDOMAIN
         if not any(rr.rtype == getattr(QTYPE, kind) for rr in reply.rr) and self.negative_ttl:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -130,6 +131,37 @@ def test_the_notes_errors_and_exit_codes_are_curls(server: int, arguments: list[
 
     assert CURL is not None
     assert lines(REDOX_CURL) == lines((CURL, "-q"))
+
+
+@needs_curl_7_88
+@pytest.mark.parametrize(
+    "interface", ["::1%1", "host!::1%1", "::1%lo", "fe80::1%no-such-if0", "fe80::1", "host!"]
+)
+def test_a_zone_of_an_interfaces_address_is_read_as_by_curl(interface: str) -> None:
+    """RFC 4007 §11: by number for any address, by name for those that are link-local."""
+    with serving(say_who, host="::1") as port:
+        words = ("-sSv", "-g", "--interface", interface, f"http://[::1]:{port}/")
+        both = [run(command, *words) for command in (REDOX_CURL, (str(CURL), "-q"))]
+    notes = [re.findall(r"(?m)^.*(?:bind|Name).*$", re.sub(r"after \d+ ms", "", done.err)) for done in both]
+    assert (both[0].code, notes[0]) == (both[1].code, notes[1])
+
+
+@needs_root
+@pytest.mark.parametrize("zone", ["lo", "NUMBER"])
+def test_a_link_local_address_is_an_end_in_its_zone(zone: str) -> None:
+    """curl 7.88.1 takes the zone and does not tell it to the kernel, which refuses (errno 22)."""
+    with in_new_namespace():
+        for address in ("fe80::77/64", "fd00:77::1/64"):
+            subprocess.run(["ip", "-6", "address", "add", address, "dev", "lo", "nodad"], check=True)
+        number = str(socket.if_nametoindex("lo"))
+        with serving(say_who, host="fd00:77::1") as port:
+            words = [
+                "--interface",
+                f"fe80::77%{zone.replace('NUMBER', number)}",
+                f"http://[fd00:77::1]:{port}/",
+            ]
+            done = run(REDOX_CURL, "-sS", "-g", *words)
+    assert (done.code, done.out.split()[0].partition(b"%")[0]) == (0, b"fe80::77")
 
 
 def test_a_bind_that_fails_is_told_to_the_library(network: Network, server: int) -> None:

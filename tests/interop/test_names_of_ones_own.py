@@ -122,6 +122,26 @@ def test_a_long_answer_comes_over_tcp_from_the_same_server_and_end(web: int) -> 
     assert names.clients == ["127.0.0.8", "127.0.0.8"]
 
 
+def test_a_name_that_leads_elsewhere_the_second_time_is_judged_again() -> None:
+    """DNS rebinding: the server sends the client back to its name, which is now that of a host inside."""
+    with serving(saying(HERE), host="127.0.0.2") as inside, name_server(ttl=0) as names:
+
+        def rebind(link: socket.socket) -> None:
+            read_request(link)
+            names.server.records = {"www.test": ["127.0.0.2"]}
+            place = b"Location: http://www.test:%d/\r\n" % inside
+            link.sendall(b"HTTP/1.1 302 Found\r\n" + place + b"Content-Length: 0\r\n\r\n")
+
+        with serving(rebind) as port:
+            words = ("-sSL", "-4", "--dns-servers", f"127.0.0.1:{names.port}", f"http://www.test:{port}/")
+            done = redox_curl(*words)
+            assert (done.code, done.out) == (0, b"here")  # nobody has forbidden it
+            names.server.records = RECORDS
+            done = redox_curl("--deny-address", "127.0.0.2", *words)
+    assert (done.code, done.out) == (7, b"")
+    assert "Address 127.0.0.2 of www.test is refused: --deny-address 127.0.0.2 holds it" in done.message
+
+
 @pytest.mark.parametrize(
     ("end", "seen"),
     [(["--dns-ipv4-addr", "127.0.0.7"], "127.0.0.7"), (["--dns-interface", "lo"], "127.0.0.1")],
