@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -130,7 +131,7 @@ def ended(case: Case, here: World, folder: Path, client: str) -> Ended:
         environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
         environment |= {
             **words, "curl": client, "key": folder.name, "PYTHONPATH": str(ROOT), "COLUMNS": "80",
-            "LC_ALL": "C.UTF-8", "root": str(ROOT),
+            "LC_ALL": "C.UTF-8", "python": sys.executable,
         }  # fmt: skip
         here.site.take()
         here.mute.met = 0
