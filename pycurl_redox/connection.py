@@ -17,7 +17,7 @@ from tcpip.errors import (
     StackError,
     TimedOutError,
 )
-from tcpip.wire.address import IpAddress
+from tcpip.wire.address import IPV4_LOOPBACK, IPV6_LOOPBACK, IpAddress
 
 if TYPE_CHECKING:
     from pycurl_redox.dial import Endpoint, NetworkLike
@@ -49,7 +49,7 @@ class Connection(HttpConnection):
         super().__init__(endpoint, observer)
         self.endpoint = endpoint
         self.route = route
-        self.remote, self.local = _shown(endpoint.remote), _shown(endpoint.local)
+        self.remote, self.local = _shown(_reached(endpoint.remote)), _shown(endpoint.local)
         self.number = number
         self.tls: HandshakeCompleted | None = None
         self.proxy_tls: HandshakeCompleted | None = None
@@ -161,7 +161,7 @@ async def connect(
         observer.note(str(failure))
         raise failure from error
     times.connected = network.now()
-    address, remote_port = endpoint.remote
+    address, remote_port = _reached(endpoint.remote)
     observer.note(f"Connected to {host} ({address}) port {remote_port} (#{number})")
     return Connection(endpoint, route, number, observer)
 
@@ -261,6 +261,14 @@ async def secure(
     else:
         await finish(deadline)
     connection.stream = stream
+
+
+def _reached(end: tuple[IpAddress | str, int]) -> tuple[IpAddress | str, int]:
+    """0.0.0.0 and :: lead to this machine, as on Linux: who answers there is loopback."""
+    address, port = end
+    if isinstance(address, IpAddress) and address.is_unspecified:
+        return (IPV4_LOOPBACK if address.version == 4 else IPV6_LOOPBACK), port
+    return end
 
 
 def _shown(end: tuple[IpAddress | str, int]) -> tuple[str, int]:

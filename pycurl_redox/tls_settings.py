@@ -139,9 +139,8 @@ class TlsSettings:
             observer.tls_message(event.outgoing, RECORD_HEADER)
             name = "unknown" if event.name in NAMELESS_ALERTS else event.name
             name = name.replace("unknown ca", "unknown CA")
-            observer.note(
-                f"{VERSION_NAMES[event.version]} ({way}), {event.content}, {name} ({event.number}):"
-            )
+            version = VERSION_NAMES[min(event.version, self._versions[0])]
+            observer.note(f"{version} ({way}), {event.content}, {name} ({event.number}):")
             observer.tls_message(event.outgoing, event.length)
             if is_first:
                 is_first = False

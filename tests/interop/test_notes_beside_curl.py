@@ -22,6 +22,7 @@ CASES: dict[str, tuple[str, list[Script]]] = {
     "a redirect to another port": ("-L -u a:b U", [(ELSEWHERE,)]),
     "one redirect too many": ("-L --max-redirs 1 U", [(MOVED, MOVED)]),
     "a rule that is none": ("--resolve foo U", [()]),
+    "an address that is any": ("-w %{remote_ip} http://0.0.0.0:@PORT@/", [(OK,)]),
     "nobody at port 0": ("http://127.0.0.1:0/", [()]),
 }
 

@@ -110,6 +110,7 @@ def test_what_came_of_checking_a_chain_is_told_by_number(
         "--cacert {CA} --tls13-ciphers TLS_AES_128_GCM_SHA256 https://localhost:{GOOD}/",
         "-x https://localhost:{GOOD} --proxy-cacert {CA} --proxy-ciphers AESGCM http://a.test/",
         "-m 1 https://localhost:{SILENT}/",
+        "-m 1 --tls-max 1.2 https://localhost:{SILENT}/",
         "--connect-timeout 1 https://localhost:{SILENT}/",
         "-m 1 -x https://localhost:{SILENT} http://a.test/",
         "--cacert {CA} --capath {DIR}/empty https://localhost:{GOOD}/",
