@@ -160,12 +160,8 @@ class Session:
     async def run(self) -> Incoming | FileTransfer:
         result = self.transfer.result
         result.began = self.began
-        try:
-            for text in self.fetcher.routing.load_resolve():
-                self.observer.note(text)
-        except errors.OptionSyntaxError as error:
-            self.observer.note(str(error))
-            raise
+        for text in self.fetcher.routing.load_resolve():
+            self.observer.note(text)
         if self.transfer.body is not None:
             result.to_upload = self.transfer.body.length
         try:

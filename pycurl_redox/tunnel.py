@@ -40,6 +40,7 @@ class Tunnel:
         self._session = session
         self._route = route
         self._rounds = 0
+        self._status = 0
         self._asks_again = False
         """The last answer was a challenge that can be met."""
 
@@ -83,7 +84,7 @@ class Tunnel:
 
     def _learn(self, head: Head) -> None:
         """See what an answer asks for; what `-v` says of a header stands behind its line."""
-        login = self._session.proxy_login
+        login, self._status = self._session.proxy_login, head.status
         texts: list[list[str]] = []
         self._asks_again = False
         if head.status == 407 and login is not None:
@@ -112,7 +113,7 @@ class Tunnel:
         if session.login is not None:  # said, though it goes to nobody but the server
             session.note_login("Server", session.login)
         request = compose_connect(session.transfer, host, port, authorization, route.proxy.is_http10)
-        observer.is_tunnel = True
+        observer.is_tunnel, self._status = True, 0
         connection.observer, connection.learn = observer, self._learn
         try:
             response = await connection.exchange(
@@ -123,7 +124,7 @@ class Tunnel:
         except errors.TooLargeError as error:
             raise errors.ReceiveFailedError(TOO_LARGE) from error
         except (errors.UnsupportedProtocolError, errors.WeirdReplyError) as error:  # it is no HTTP
-            raise errors.connect_refused(0) from error
+            raise errors.connect_refused(self._status) from error
         except TimedOutError as error:
             if session.is_out_of_time:
                 raise errors.connection_timed_out(session.milliseconds) from error

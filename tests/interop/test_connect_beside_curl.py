@@ -41,6 +41,7 @@ CASES: dict[str, tuple[str, list[Script]]] = {
     "asked twice over": ("-p -U a:b --proxy-anyauth", [(ASKED + BASIC + DIGEST + BODY, OPEN, OK)]),
     "asked, then closed": ("-p -U a:b --proxy-digest", [(ASKED + DIGEST + LAST_BODY,), (OPEN, OK)]),
     "asked, closed of old": ("-p -U a:b --proxy-digest", [(ASKED + DIGEST + OLD_LAST_BODY,), (OPEN, OK)]),
+    "forbidden, of two lengths": ("-p", [(FORBIDDEN + b"Content-Length: 4\r\n" + BODY,)]),
     "switching": ("-p -i", [(b"HTTP/1.1 101 No\r\n\r\n",)]),
     "both logins": ("-p -U a:b -u c:d", [(OPEN, OK)]),
     "a token for the server": ("-p --oauth2-bearer T", [(OPEN, OK)]),
