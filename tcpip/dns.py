@@ -69,6 +69,12 @@ class Resolved(NamedTuple):
     addresses: tuple[IpAddress, ...]
 
 
+class Services(NamedTuple):
+    """The HTTPS records of a name (RFC 9460), none where it has none; the best first."""
+
+    services: tuple[wire.ServiceBinding, ...]
+
+
 class Failed(NamedTuple):
     """No addresses: NameNotFoundError, or ResolveError if asking again later may help."""
 
@@ -88,7 +94,7 @@ class AskOverTcp(NamedTuple):
     port: int = wire.PORT
 
 
-Event = Resolved | Failed | AskOverTcp
+Event = Resolved | Services | Failed | AskOverTcp
 
 
 class Pending:
@@ -145,6 +151,7 @@ class _Question:
         "port",
         "record_type",
         "server",
+        "services",
         "tcp",
         "wanted",
     )
@@ -167,6 +174,7 @@ class _Question:
         self.tcp: bytearray | None = None
         self.is_done = False
         self.addresses: tuple[IpAddress, ...] = ()
+        self.services: tuple[wire.ServiceBinding, ...] = ()
 
     @property
     def at(self) -> tuple[IpAddress, int]:
@@ -207,6 +215,16 @@ class Resolver:
                 self._next_candidate(now)
             else:
                 self._events.append(Resolved(known))
+        except NameNotFoundError as error:
+            self._events.append(Failed(error))
+
+    def find_services(self, name: str, now: float) -> None:
+        """Begin to look for the HTTPS records of `name`, as it stands; in the place of `resolve`."""
+        self._name = name
+        self._types = (wire.HTTPS,)
+        try:
+            self._candidates = candidate_names(name, self._config._replace(search=()))
+            self._next_candidate(now)
         except NameNotFoundError as error:
             self._events.append(Failed(error))
 
@@ -336,7 +354,10 @@ class Resolver:
                 patience = self._config.delay if other.record_type == wire.AAAA else self._config.grace
                 other.deadline = min(other.deadline, now + patience)
         if not waiting:
-            if found := self._found():
+            if question.record_type == wire.HTTPS and not self._causes:
+                self._questions = []
+                self._events.append(Services(question.services))
+            elif found := self._found():
                 self._questions = []
                 self._events.append(Resolved(found))
             else:
@@ -385,8 +406,8 @@ class Resolver:
         if answer.alias is not None and rcode == wire.NOERROR:
             self._ask_for_alias(question, answer.alias, now)
             return
-        question.addresses = answer.addresses
-        if question.name == question.wanted:
+        question.addresses, question.services = answer.addresses, answer.services
+        if question.name == question.wanted and question.record_type != wire.HTTPS:
             self._cache.keep(question.wanted, question.record_type, answer, now)
         self._finish(question, now)
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tcpip.device import Buffer
-from tcpip.dns import AskOverTcp, Cache, Failed, Pending, Resolved, Resolver, ResolverConfig
+from tcpip.dns import AskOverTcp, Cache, Failed, Pending, Resolved, Resolver, ResolverConfig, Services
 from tcpip.errors import StackError, TimedOutError
 from tcpip.scheduler import Signal
 from tcpip.wire.address import IpAddress
+from tcpip.wire.dns import ServiceBinding
 
 
 class Datagram(Protocol):
@@ -91,12 +92,36 @@ async def lookup(
     resolver.resolve(name, family, host.now())
     driver = _Driver(host, resolver, deadline)
     try:
-        pending.event = await driver.run(name)
+        event = await driver.run(name)
+        assert not isinstance(event, Services)
+        pending.event = event
     finally:
         driver.close()
         del cache.pending[key]
         pending.done.fire()
     return _addresses(pending.event)
+
+
+async def lookup_services(
+    host: DnsHost,
+    config: ResolverConfig,
+    cache: Cache,
+    random_bytes: Callable[[int], bytes],
+    name: str,
+    deadline: float | None,
+) -> tuple[ServiceBinding, ...]:
+    """Find the HTTPS records of a name (RFC 9460); errors as of `lookup`."""
+    resolver = Resolver(config, cache, random_bytes)
+    resolver.find_services(name, host.now())
+    driver = _Driver(host, resolver, deadline)
+    try:
+        event = await driver.run(name)
+    finally:
+        driver.close()
+    if isinstance(event, Services):
+        return event.services
+    _addresses(event)  # raises
+    return ()
 
 
 def _addresses(event: Resolved | Failed) -> list[IpAddress]:
@@ -113,7 +138,7 @@ class _Driver:
         self._sockets: dict[int, DatagramSocket] = {}
         self._changed = Signal()
 
-    async def run(self, name: str) -> Resolved | Failed:
+    async def run(self, name: str) -> Resolved | Services | Failed:
         resolver = self._resolver
         while True:
             event = resolver.next_event()

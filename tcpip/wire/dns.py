@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import dnslib
 
 PORT = 53
-A, CNAME, SOA, AAAA = 1, 5, 6, 28
+A, CNAME, SOA, AAAA, HTTPS = 1, 5, 6, 28, 65
 CLASS_IN = 1
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
 RCODES = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
@@ -91,10 +91,19 @@ def is_answer_to(data: bytes, header: Header, identifier: int, question: bytes) 
     return header.questions == 1 and asked[:-4].lower() == ours[:-4].lower() and asked[-4:] == ours[-4:]
 
 
+class ServiceBinding(NamedTuple):
+    """One HTTPS record (RFC 9460 §2): 0 is an alias's priority; parameters by number, as they stand."""
+
+    priority: int
+    target: str
+    parameters: dict[int, bytes]
+
+
 class Answer(NamedTuple):
     """What an answer says about the name asked for.
 
-    `addresses` may be empty: the name has none of this type, or does not
+    `services` are there for a question of type HTTPS, those of the best
+    priority first, `addresses` for others.  They may be empty: the name has none of this type, or does not
     exist, or, with `alias`, the server leaves it to us to ask for the alias.
     `ttl` is how many seconds all of it holds, 0 when nothing says so.
     """
@@ -102,6 +111,7 @@ class Answer(NamedTuple):
     addresses: tuple[IpAddress, ...]
     ttl: int
     alias: str | None = None
+    services: tuple[ServiceBinding, ...] = ()
 
 
 _Name = tuple[bytes, ...]
@@ -121,24 +131,30 @@ def parse_answer(data: bytes, name: str, record_type: int) -> Answer:
         record = dnslib.DNSRecord.parse(data)
         aliases: dict[_Name, tuple[_Name, int]] = {}
         addresses: dict[_Name, list[tuple[IpAddress, int]]] = {}
+        services: dict[_Name, list[ServiceBinding]] = {}
         for rr in record.rr:
             if rr.rclass != CLASS_IN:
                 continue
             owner = _lower(rr.rname.label)
             if rr.rtype == CNAME:
                 aliases.setdefault(owner, (_lower(rr.rdata.label.label), _ttl(rr)))
+            elif rr.rtype == record_type == HTTPS:
+                services.setdefault(owner, []).append(_service(rr.rdata))
             elif rr.rtype == record_type:
                 addresses.setdefault(owner, []).append((IpAddress(bytes(rr.rdata.data)), _ttl(rr)))
         negative_ttl = min((_negative_ttl(rr) for rr in record.auth if rr.rtype == SOA), default=0)
     except Exception as error:  # whatever dnslib makes of hostile octets, RecursionError included
         raise MalformedPacketError(f"DNS: {type(error).__name__} in an answer") from None
-    return _follow(tuple(name.lower().encode("ascii").split(b".")), aliases, addresses, negative_ttl)
+    return _follow(
+        tuple(name.lower().encode("ascii").split(b".")), aliases, addresses, services, negative_ttl
+    )
 
 
 def _follow(
     name: _Name,
     aliases: dict[_Name, tuple[_Name, int]],
     addresses: dict[_Name, list[tuple[IpAddress, int]]],
+    services: dict[_Name, list[ServiceBinding]],
     negative_ttl: int,
 ) -> Answer:
     """Go along the aliases to the addresses; the shortest life of a link is that of the whole."""
@@ -151,9 +167,16 @@ def _follow(
     if found := addresses.get(at):
         unique = tuple(dict.fromkeys(address for address, _ in found))
         return Answer(unique, min([*ttls, *(ttl for _, ttl in found)]))
+    if bindings := services.get(at):
+        return Answer((), 0, services=tuple(sorted(bindings, key=lambda each: each.priority)))
     if ttls and not negative_ttl and is_name(alias := _text(at)):
         return Answer((), 0, alias)
     return Answer((), min([*ttls, negative_ttl]))
+
+
+def _service(rdata: dnslib.HTTPS) -> ServiceBinding:
+    parameters = {int(key): bytes(value) for key, value in rdata.params}
+    return ServiceBinding(int(rdata.priority), _text(_lower(tuple(rdata.target))), parameters)
 
 
 def _negative_ttl(rr: dnslib.RR) -> int:

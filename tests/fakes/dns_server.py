@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
-from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, SOA, A, DNSHeader, DNSRecord
+from dnslib import AAAA, CNAME, HTTPS, QTYPE, RCODE, RR, SOA, A, DNSHeader, DNSRecord
 
 from tcpip.device import Buffer
 from tcpip.errors import ConnectRefusedError, UnreachableError
@@ -30,7 +30,10 @@ class DnsServer:
         negative_ttl: int = 60,
         follows_aliases: bool = True,
         ttl: int = 120,
+        services: dict[str, list[tuple[int, str, dict[int, bytes]]]] | None = None,
     ) -> None:
+        self.services = services or {}
+        """HTTPS records: priority, target, parameters."""
         self.records = records
         self.rcode = rcode
         self.silent = silent
@@ -64,11 +67,15 @@ class DnsServer:
             at = target
             if not self.follows_aliases:
                 return
-        for text in found:
+        for priority, target, parameters in self.services.get(at, []) if kind == "HTTPS" else []:
+            labels = [label.encode() for label in target.split(".") if label]
+            rdata = HTTPS(priority, labels, list(parameters.items()))
+            reply.add_answer(RR(at, QTYPE.HTTPS, rdata=rdata, ttl=120))
+        for text in found if kind != "HTTPS" else []:
             if (":" in text) == (kind == "AAAA"):
                 rdata = AAAA(text) if kind == "AAAA" else A(text)
                 reply.add_answer(RR(at, getattr(QTYPE, kind), rdata=rdata, ttl=self.ttl))
-        if at not in self.records:
+        if at not in self.records and at not in self.services:
             reply.header.rcode = RCODE.NXDOMAIN
         if not any(rr.rtype == getattr(QTYPE, kind) for rr in reply.rr) and self.negative_ttl:
             soa = SOA("ns.test", "admin.test", (1, 2, 3, 4, self.negative_ttl))

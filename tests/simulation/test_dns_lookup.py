@@ -10,8 +10,9 @@ import pytest
 
 from tcpip.dns import Cache, ResolverConfig
 from tcpip.errors import NameNotFoundError, ResolveError, TimedOutError
-from tcpip.lookup import lookup
+from tcpip.lookup import lookup, lookup_services
 from tcpip.wire.address import IpAddress
+from tcpip.wire.dns import ServiceBinding
 from tests.fakes.dns_server import DnsServer, FakeDnsHost
 
 ZONE = {"www.test": ["192.0.2.80", "2001:db8::80"], "four.test": ["192.0.2.4"]}
@@ -147,3 +148,51 @@ def test_every_lookup_ends_whatever_is_lost(seed: int) -> None:
         )
     assert host.time <= 100 + 4 * 5 * 2 + 1
     assert all(socket.is_closed for socket in host.sockets)
+
+
+# HTTPS records (RFC 9460)
+
+SERVICES = {
+    "www.test": [(2, "", {1: b"\x02h2", 5: b"second"}), (1, "svc.test", {5: b"first"})],
+    "_8443._https.www.test": [(1, "", {3: b"\x20\xfb"})],
+}
+FOUND = (ServiceBinding(1, "svc.test", {5: b"first"}), ServiceBinding(2, "", {1: b"\x02h2", 5: b"second"}))
+
+
+def services(host: FakeDnsHost, name: str) -> Coroutine[Any, Any, tuple[ServiceBinding, ...]]:
+    config = ResolverConfig(servers=tuple(host.servers), search=("search.test",))
+    return lookup_services(host, config, Cache(), random.Random(1).randbytes, name, None)
+
+
+def test_https_records_come_the_best_first_and_no_other_name_is_asked() -> None:
+    server = DnsServer(ZONE, services=SERVICES)
+    host = FakeDnsHost({"10.0.0.1": server})
+    assert host.run(services(host, "www.test")) == [FOUND]
+    assert server.asked == [("www.test", "HTTPS")]
+    assert all(socket.is_closed for socket in host.sockets)
+
+
+def test_a_port_has_records_of_its_own_and_an_alias_is_followed() -> None:
+    records = ZONE | {"alias.test": ["=www.test"]}
+    host = FakeDnsHost({"10.0.0.1": DnsServer(records, services=SERVICES)})
+    assert host.run(services(host, "_8443._https.www.test")) == [(ServiceBinding(1, "", {3: b"\x20\xfb"}),)]
+    assert host.run(services(host, "alias.test")) == [FOUND]
+
+
+def test_a_name_without_them_has_none() -> None:
+    host = FakeDnsHost({"10.0.0.1": DnsServer(ZONE)})
+    assert host.run(services(host, "www.test")) == [()]
+    assert host.run(services(host, "nowhere.test")) == [()]
+
+
+def test_a_long_answer_comes_over_tcp() -> None:
+    host = FakeDnsHost({"10.0.0.1": DnsServer(ZONE, services=SERVICES, truncate=True)})
+    assert host.run(services(host, "www.test")) == [FOUND]
+
+
+def test_no_answer_about_them_is_an_error() -> None:
+    host = FakeDnsHost({"10.0.0.1": DnsServer(ZONE, rcode="SERVFAIL")})
+    (error,) = host.run(services(host, "www.test"))
+    assert type(error) is ResolveError
+    (error,) = host.run(services(host, "a" * 64 + ".test"))
+    assert type(error) is NameNotFoundError
