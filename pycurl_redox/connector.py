@@ -48,14 +48,19 @@ class Connector:
         comes back meanwhile.
         """
         pool, session = self._fetcher.pool, self._session
-        connection = self._kept(route)
+        connection, came = self._kept(route), self._network.now()
         while connection is None:
             if pool.has_room(route):
+                self._transfer.result.queued += self._network.now() - came
+                self._observer.transfer_began()
                 connection = await self._connect(route)
             elif await pool.freed.wait(session.deadline):
                 connection = self._kept(route)
+                if connection is not None:
+                    self._transfer.result.queued += self._network.now() - came
             else:
                 raise session.translated(TimedOutError("HTTP: all connections to the host are in use"))
+        self._observer.transfer_began()
         self._note(connection)
         return connection
 

@@ -162,8 +162,6 @@ class Session:
         result.began = self.began
         for text in self.fetcher.routing.load_resolve():
             self.observer.note(text)
-        if self.transfer.body is not None:
-            result.to_upload = self.transfer.body.length
         try:
             self.login = self.fetcher.routing.login(self.transfer)
         except errors.UrlError:
@@ -253,6 +251,8 @@ class Session:
             self.proxy_login = self.fetcher.routing.proxy_login(route.proxy)
         while True:
             connection = await self.connector.connection(route)
+            if transfer.body is not None:
+                result.to_upload = transfer.body.length
             is_fresh = connection.exchanges == 0
             transfer.met_http10 |= connection.is_http10
             request = self._request(route)
@@ -262,6 +262,7 @@ class Session:
             except BaseException as error:
                 if is_fresh or not isinstance(error, errors.EmptyReplyError | PeerResetError):
                     raise self.ended(connection, error) from error
+                self._hop_ended(0, None)
                 self.drop(connection)
                 self.observer.note("Connection died, retrying a fresh connect (retry count: 1)")
                 self._rewind()
@@ -448,11 +449,18 @@ class Session:
                 drained = await response.drain(self.read_deadline(), DRAIN_LIMIT)
             except (errors.FetchError, StackError):
                 drained = False
+        self._hop_ended(response.drained, response.content_length)
         if drained and connection.is_reusable:
             self.observer.note(f"Connection #{connection.number} to host {connection.name} left intact")
             self.fetcher.pool.give(connection)
         else:
             self.drop(connection)
+
+    def _hop_ended(self, received: int, expected: int | None) -> None:
+        """Let the meter have its line, and begin to count the upload anew."""
+        result = self.transfer.result
+        self.observer.hop_ended(received, expected)
+        result.uploaded, result.to_upload = 0, None
 
     def _rewind(self) -> None:
         body = self.transfer.body

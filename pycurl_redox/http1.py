@@ -31,7 +31,7 @@ HTTP1 = (b"1.1", b"1.0")
 class Response:
     """A response whose head is in; the body is read from it, to the end or not."""
 
-    __slots__ = ("_connection", "_reader", "head", "is_complete", "upload_cut_short")
+    __slots__ = ("_connection", "_reader", "drained", "head", "is_complete", "upload_cut_short")
 
     def __init__(self, connection: HttpConnection, head: Head, reader: BodyReader) -> None:
         self._connection = connection
@@ -39,6 +39,8 @@ class Response:
         self.head = head
         self.is_complete = reader.is_empty
         self.upload_cut_short = False
+        self.drained = 0
+        """Octets that nobody wanted."""
 
     @property
     def content_length(self) -> int | None:
@@ -61,8 +63,8 @@ class Response:
     async def drain(self, deadline: float | None, limit: int) -> bool:
         """Read the rest and forget it, so that the connection can be used again; False beyond `limit`."""
         while data := await self.read(deadline):
-            limit -= len(data)
-            if limit < 0:
+            self.drained += len(data)
+            if self.drained > limit:
                 return False
         return True
 

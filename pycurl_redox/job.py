@@ -358,8 +358,6 @@ class Job:
             return await self._transfer(transfer)
         reporter = self.reporter
         reporter.progress = line
-        if transfer.url.scheme != "file":  # which may turn out to be none
-            line.draw(transfer.result)
         task = self.setup.fetcher.network.spawn(line.run(transfer.result))
         try:
             return await self._transfer(transfer)
@@ -510,6 +508,9 @@ class Job:
             if self.config.fail_with_body and isinstance(error, errors.HttpReturnedError):
                 result.error = error.default_text  # libcurl knows of no failure
             command.complain(error)
+        if self.reporter.bar_is_open:
+            command.write_stderr("\n")
+        if error is not None:
             if self.config.remove_on_error:
                 self.output.close()
                 self.output.remove()

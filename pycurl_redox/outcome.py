@@ -56,6 +56,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "time_namelookup": result.name_lookup,
         "time_posttransfer": result.post_transfer,
         "time_pretransfer": result.pre_transfer,
+        "time_queue": result.queued,
         "time_redirect": result.redirect_time,
         "time_starttransfer": result.start_transfer,
         "time_total": result.total,

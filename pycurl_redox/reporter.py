@@ -14,7 +14,6 @@ from tcpip.scheduler import sleep_until
 if TYPE_CHECKING:
     from pycurl_redox.config import GlobalConfig, OperationConfig
     from pycurl_redox.output import Output
-    from pycurl_redox.progress import Bar, Meter
     from pycurl_redox.transfer import Result
 
 
@@ -43,6 +42,8 @@ class Reporter(Observer):
         self.style: Callable[[bytes], bytes] | None = None
         """What makes a line fit for a terminal."""
         self.progress: ProgressLine | None = None
+        self.bar_is_open = False
+        """A bar was drawn, and its line has no end yet."""
 
     def note(self, text: str) -> None:
         self._trace("info", text.encode("utf-8", "surrogateescape")[:MAX_NOTE])
@@ -51,6 +52,11 @@ class Reporter(Observer):
         """A file is open: only now does the meter begin."""
         if self.progress is not None and self.result is not None:
             self.progress.draw(self.result)
+
+    def hop_ended(self, received: int, expected: int | None) -> None:
+        """A redirect, a login or a dead connection has a line of its own; the next request goes on below."""
+        if self.progress is not None and self.result is not None:
+            self.progress.finish(self.result, received, expected)
 
     def aside(self) -> Observer:
         """Only -v and --trace tell of it."""
@@ -61,7 +67,8 @@ class Reporter(Observer):
     def transfer_ended(self) -> None:
         """The last line of the meter stands before what is said of the connection."""
         if self.progress is not None and self.result is not None:
-            self.progress.finish(self.result)
+            self.progress.end(self.result)
+            self.bar_is_open |= self.progress.is_bar
             self.progress = None
 
     def tls_message(self, outgoing: bool, length: int) -> None:
@@ -216,13 +223,11 @@ class ProgressLine:
 
         self._write = write
         self._has_begun = False
+        self.is_bar = False
+        """A bar, and one that was drawn."""
         self._now = now
-        self._meter: Meter | None = None
-        self._bar: Bar | None = None
-        if bar:
-            self._bar = progress.Bar(_columns(), resume_from=start)
-        else:
-            self._meter = progress.Meter(now(), resume_from=start, has_head=is_first)
+        self._meter = progress.Meter(now(), resume_from=start, has_head=is_first)
+        self._bar = progress.Bar(_columns(), resume_from=start) if bar else None
 
     async def run(self, result: Result) -> None:
         """Draw now and then, until cancelled."""
@@ -232,9 +237,8 @@ class ProgressLine:
 
     def draw(self, result: Result) -> None:
         """Draw what there is to draw now."""
-        self._has_begun = True
+        self._has_begun, self.is_bar = True, self._bar is not None
         drawer = self._bar or self._meter
-        assert drawer is not None
         text = drawer.update(
             self._now(),
             downloaded=result.downloaded,
@@ -244,21 +248,23 @@ class ProgressLine:
         )
         self._out(text)
 
-    def finish(self, result: Result) -> None:
-        """Draw the last line."""
-        sizes = {
-            "downloaded": result.downloaded,
-            "uploaded": result.uploaded,
-            "download_size": result.expected,
-            "upload_size": result.to_upload,
-        }
-        if not self._has_begun:
-            return
-        if self._meter is not None:
-            self._out(self._meter.finish(self._now(), **sizes))  # type: ignore[arg-type]
-        elif self._bar is not None:
-            self.draw(result)
-            self._out("\n")
+    def end(self, result: Result) -> None:
+        """Draw the last line of all; none when nothing has begun, or nothing since a hop has ended."""
+        if self._has_begun:
+            self.finish(result, result.downloaded, result.expected)
+
+    def finish(self, result: Result, downloaded: int, size: int | None) -> None:
+        """Draw the last line of a hop."""
+        self._has_begun = False
+        drawer = self._bar.update if self._bar is not None else self._meter.finish
+        text = drawer(
+            self._now(),
+            downloaded=downloaded,
+            uploaded=result.uploaded,
+            download_size=size,
+            upload_size=result.to_upload,
+        )
+        self._out(text)
 
     def _out(self, text: str) -> None:
         if text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
@@ -45,13 +46,15 @@ class Retries:
         if problem is None:
             return None
         wait = float(config.retry_delay) or self._delay
-        after = transfer.result.header(b"retry-after")
-        told = retry_after(after, wall_clock()) if after and problem == HTTP_PROBLEM else None
-        wait = told or wait
-        if config.retry_max_time and now - self._began + wait > config.retry_max_time:
-            if told:
+        longest, spent = config.retry_max_time or inf, now - self._began
+        if spent >= longest:
+            return None  # a wait of one's own may end later, as in curl; only the server's is judged before
+        header = transfer.result.header(b"retry-after") if problem == HTTP_PROBLEM else None
+        if header and (after := retry_after(header, wall_clock())):
+            wait = after
+            if spent + wait > longest:
                 warn(TOO_LATE)
-            return None
+                return None
         if error is not None:
             complain(error)
         warn(f"Problem {problem}. Will retry in {wait:.0f} seconds. {self._left} retries left.")

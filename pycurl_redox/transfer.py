@@ -95,6 +95,8 @@ class Result:
         self.proxy_tls: HandshakeCompleted | None = None
         self.verify_result = self.proxy_verify_result = 0
         """OpenSSL's number for why a chain was refused."""
+        self.queued = 0.0
+        """How long it has waited for a connection, where a host may have only so many."""
         self.name_lookup = 0.0
         self.connect = 0.0
         self.app_connect = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.beside_curl import COMMANDS, both, needs_curl_7_88
+from tests.fakes.commands import redox_curl
 from tests.fakes.raw_server import read_request, serving
 
 pytestmark = [pytest.mark.interop, needs_curl_7_88]
@@ -23,6 +25,8 @@ ANSWERS = {
     "/loop": b"HTTP/1.1 302 F\r\nLocation: /loop\r\nContent-Length: 3\r\n\r\nabc",
     "/404": b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nbad\n",
     "/digest": b"HTTP/1.1 401 U\r\nWWW-Authenticate: Digest realm=a, nonce=n\r\nContent-Length: 2\r\n\r\nno",
+    "/503": b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbad\n",
+    "/ra": b"HTTP/1.1 503 Busy\r\nRetry-After: 4\r\nContent-Length: 4\r\n\r\nbad\n",
     "/empty": b"",
 }
 
@@ -43,8 +47,10 @@ class Server:
             if b"100-continue" in head:
                 link.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             length = int(found[1]) if found else 0
-            while len(body) < length:
+            is_chunked = b"chunked" in head
+            while len(body) < length or (is_chunked and not body.endswith(b"0\r\n\r\n")):
                 body += link.recv(65_536)
+            length = len(body) if is_chunked else length
             rest = body[length:]
             with self._lock:
                 self.asked.append(re.sub(r"curl/\S+", "V", (head + b"\n" + body[:length]).decode("latin-1")))
@@ -119,6 +125,24 @@ LINES = r"""
 --stderr - -o out B/empty
 --stderr err -V x --zzz -o
 -K cfg --stderr err --zzz
+-o out -L B/moved
+-o out -L B/loop --max-redirs 2
+-o out -L -d abc B/moved
+-o out -u a:b --digest B/digest
+-o out -L B/moved -# -w '%{http_code}\n'
+-o out B/empty B/ -o out2 B/empty
+-o out -# B/empty B/ -o out2 B/empty
+-o out -# -f B/404 -w '%{exitcode}\n'
+-o out --proto =https B/
+-o out --resolve foo B/
+-o out -x foo://h B/
+-o out -T in B/
+-o out -T - B/x
+-s -d abc B/ B/empty -w '%{size_upload} %{num_connects}\n'
+-s -T in -L B/moved -w '%{size_upload} %{num_redirects}\n'
+--no-progress-meter --retry 2 --retry-delay 1 --retry-max-time 1 B/503
+--no-progress-meter --retry 1 --retry-delay 2 --retry-max-time 1 B/503
+-s --retry 1 --retry-max-time 1 B/ra -f
 """
 
 
@@ -146,3 +170,14 @@ def test_that_nobody_reads_the_help_is_no_failure(word: str, redirection: str) -
         for who, command in COMMANDS.items()
     }
     assert codes == {"ours": 0, "curl": 0}
+
+
+def test_a_transfer_that_waits_for_its_turn_at_a_host_says_how_long(server: tuple[str, Server]) -> None:
+    base = server[0]
+    done = redox_curl(
+        "-Zs", "--parallel-max-host", "1", "-w", "%{time_queue} %{num_connects}\n", "-o", os.devnull,
+        base + "/a", "-o", os.devnull, base + "/b",
+    )  # fmt: skip
+    (first, made), (second, found) = (line.split() for line in done.out.decode().splitlines())
+    assert float(first) < 0.001 < float(second)
+    assert (made, found) == ("1", "0")
