@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
 
+REWINDS = "Please rewind output before next send"
+
 MAX_CHALLENGES = 10
 """Rounds of authentication on one URL; an honest server needs one, or two with a stale nonce."""
 
@@ -294,7 +296,8 @@ class Session:
         if self.transfer.cookies is not None:
             self.transfer.cookies.begin_response()
         elif (fetcher.hsts, fetcher.alt_svc, self.login, connection.route.proxy) == (None,) * 4:
-            return None
+            if self.transfer.body is None:
+                return None
         return lambda head: self._learn(head, connection)
 
     def _learn(self, head: Head, connection: Connection) -> None:
@@ -303,8 +306,11 @@ class Session:
         is_secure = url.scheme == "https"
         challenge, notes = self._take_challenge(head, connection)
         is_proxied = connection.route.proxy is not None and head.http_version == b"1.1"
+        sends_again = self._sends_again(head, connection)
         for name, value in head.headers:
-            if name == challenge:
+            if name == b"location" and sends_again and not self._asks_again:
+                head.notes.append((name, [REWINDS]))
+            elif name == challenge:
                 head.notes.append((name, next(notes)))
             elif name == b"proxy-connection" and is_proxied and b"close" in value.lower():
                 head.notes.append((name, ["HTTP/1.1 proxy connection set close"]))
@@ -316,6 +322,14 @@ class Session:
             elif name == b"alt-svc" and self.fetcher.alt_svc is not None and is_secure:
                 texts = self.fetcher.alt_svc.receive(value, url.ascii_host(), url.port, int(wall_clock()))
                 head.notes.append((name, texts))
+        if self._asks_again and sends_again:
+            head.notes.append((b"", [REWINDS]))  # before the empty line
+
+    def _sends_again(self, head: Head, connection: Connection) -> bool:
+        """True where something of a body was sent that another request may begin anew."""
+        if not connection.body_sent or self.transfer.body is None:
+            return False
+        return self._asks_again or (300 <= head.status < 400 and self.transfer.config.location)
 
     def _take_cookie(self, jar: CookieJar, value: bytes) -> list[str]:
         from pycurl_redox.cookies import is_secure_context

@@ -20,7 +20,7 @@ from pycurl_redox import errors
 from pycurl_redox.message import Head, Observer, Policy, Request
 from pycurl_redox.sending import Upload
 from pycurl_redox.stream import Buffer, ByteStream, CutShortError
-from tcpip.errors import TimedOutError
+from tcpip.errors import StackError, TimedOutError
 
 MAX_LINE = 100 * 1024  # curl's limit for one header line
 MAX_HEAD = 300 * 1024  # curl 8's limit for all heads of one response
@@ -192,7 +192,11 @@ class HttpConnection:
         upload: Upload,
     ) -> Head:
         for _ in range(MAX_INTERIM):
-            head = await self._read_head(machine, request, policy, deadline)
+            try:
+                head = await self._read_head(machine, request, policy, deadline)
+            except StackError:  # curl reads heads by the line
+                self._show_good_lines(bytes(self.received), self.received.rfind(b"\n") + 1)
+                raise
             if not 100 <= head.status < 200 or head.status == 101:
                 if not upload.is_done and head.status < 400:
                     await upload.finished(deadline)
