@@ -237,9 +237,9 @@ def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> N
     config, start = transfer.config, transfer.resume_from
     if transfer.method in ("PUT", "POST"):
         body = transfer.body
-        if transfer.method == "PUT" and config.continue_at is not None and "content-range" not in custom:
+        if transfer.method == "PUT" and (start or config.continue_at == -1) and "content-range" not in custom:
             left = body.length if body is not None else None
-            total = start + left if left is not None else -1
+            total = start + (-1 if left is None else left)
             headers.append((b"Content-Range", b"bytes %d-%d/%d" % (start, total - 1, total)))
         elif transfer.method == "PUT" and config.range and "content-range" not in custom:
             size = body.length if body is not None and body.length is not None else -1
@@ -297,7 +297,9 @@ def _add_body_headers(
     is_put = transfer.method == "PUT"
     if not chunked and length is not None and ("content-length" not in custom or body is None):
         headers.append((b"Content-Length", b"%d" % length))
-    if not is_put and transfer.content_type and transfer.config.form is not None:
+    if body is None and transfer.config.form is not None:
+        pass  # the boundary's line goes with the form
+    elif not is_put and transfer.content_type and transfer.config.form is not None:
         typed = custom.value("content-type")
         boundary = transfer.content_type.partition(";")[2]
         value = f"{typed};{boundary}" if typed else transfer.content_type

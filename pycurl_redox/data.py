@@ -46,6 +46,8 @@ def urlencoded(value: str, read: ReadFile) -> bytes:
     if not separator:
         name, content = "", value
     octets = read(content) if separator == "@" else encode_text(content)
+    if separator == "@" and not octets:
+        return b""  # without its name, as in curl
     encoded = quote(octets).replace("%20", "+").encode("ascii")
     return encode_text(name) + b"=" + encoded if name else encoded
 

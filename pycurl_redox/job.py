@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pycurl_redox import errors
-from pycurl_redox.compose import FORM_URLENCODED
+from pycurl_redox.compose import FORM_URLENCODED, CustomHeaders
 from pycurl_redox.messages import note
 from pycurl_redox.method import method_note, settle_method
 from pycurl_redox.output import FolderNotMadeError, NullOutput, Output, OutputRefusedError, open_deaf
@@ -28,6 +28,7 @@ from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from io import BufferedIOBase
 
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from pycurl_redox.message import Body, Head
     from pycurl_redox.reporter import ProgressLine
     from pycurl_redox.transfer import Result
+
+
+UPLOADED = "File already completely uploaded"
 
 
 class SkippedError(Exception):
@@ -64,7 +68,7 @@ class Job:
         self.config = setup.config
         self.number = number
         """Jobs of the command before this one."""
-        self.url_text = url
+        self.url_text = self._typed_url = url
         self._node = node
         self._values = values
         self._upload = upload
@@ -76,8 +80,8 @@ class Job:
         """Left out, since the file of --etag-save cannot be made."""
         self.transfer: Transfer | None = None
         """The last try, from `prepare` on."""
-        self._url_error: errors.FetchError | None = None
-        """Of a URL that cannot be asked for."""
+        self._refusal: errors.FetchError | None = None
+        """Why there is nothing to be asked for."""
         self.error: errors.FetchError | None = None
         """What the transfer ended with."""
         self._continuation: Continuation | None = None
@@ -112,15 +116,15 @@ class Job:
     async def perform(self, pause: Callable[[float], Awaitable[object]]) -> int:
         """Run the transfer, again as --retry says, and tell of it; `pause` waits until the next try."""
         assert self.transfer is not None
-        if self._url_error is not None:
-            return self._refuse(self._url_error)
+        if self._refusal is not None:
+            return self._refuse(self._refusal)
         self.reporter.now = self.setup.fetcher.network.now
         if self.config.retry:
             return await self._perform_again_and_again(self.transfer, pause)
         return self.finish(await self._attempt(self.transfer))
 
     def _refuse(self, error: errors.FetchError) -> int:
-        """End a transfer whose URL cannot be read."""
+        """End a transfer before it has begun."""
         if isinstance(error, errors.UnsupportedProtocolError):
             self.reporter.note(str(error))
         self.reporter.note("Closing connection -1")
@@ -198,17 +202,17 @@ class Job:
                 any_scheme=True,
             )
         except errors.FetchError as error:
-            self._url_error = error
+            self._refusal = error
             return unread_url(self.url_text)
         if url.scheme not in DEFAULT_PORTS and url.scheme != "file":
-            self._url_error = errors.protocol_not_supported(url.scheme)
+            self._refusal = errors.protocol_not_supported(url.scheme)
         return url
 
     def _extra_headers(self) -> list[str]:
         """What --json and --etag-compare add to -H."""
         config, extra = self.config, []
         if config.json:
-            given = {line.partition(":")[0].strip().lower() for line in config.headers}
+            given = CustomHeaders(config.headers)
             for name in ("Content-Type", "Accept"):
                 if name.lower() not in given:
                     extra.append(f"{name}: application/json")
@@ -247,6 +251,8 @@ class Job:
             if name == "":
                 raise errors.WriteFailedError("Failed writing header")
             if name and not self.output.name_is_from_header:
+                if self.output.has_begun:  # -C has opened the file that the URL names
+                    raise errors.WriteFailedError("Failed writing header")
                 folder = self.config.output_dir
                 self.output.path = os.path.join(folder, name) if folder else name
                 self.output.name_is_from_header = True
@@ -258,7 +264,7 @@ class Job:
         path = node.output
         if node.remote_name:
             try:
-                path = remote_name(self.url_text)
+                path = remote_name(self._typed_url)
             except errors.FetchError as error:
                 self.command.say(
                     "curl: Failed to extract a sensible file name from the URL to use for storage!\n"
@@ -296,14 +302,15 @@ class Job:
     def _body(self, method: str, url: Url) -> tuple[Body | None, str | None]:
         config = self.config
         if self._upload is not None:
-            body = self._upload_body(self._upload)
+            body = self._upload_body(self._upload, url.scheme)
             if (config.crlf or config.use_ascii) and url.scheme != "file":
                 return self._with_crlf(self._upload, body), None
             return body, None
         if config.form is not None:
             from pycurl_redox.multipart import build_form
 
-            form = build_form(config.form, random_hex, escape=config.form_escape)
+            typed = CustomHeaders(config.headers).value("content-type")
+            form = build_form(config.form, random_hex, escape=config.form_escape, content_type=typed or None)
             make = form.__iter__ if form.can_rewind else iter(form)
             return IterableBody(make, form.length), form.content_type
         if method == "POST" and config.data is not None:
@@ -311,15 +318,17 @@ class Job:
             return BytesBody(config.data), content_type
         return None, None
 
-    def _upload_body(self, path: str) -> FileBody:
-        if path in ("-", "."):
-            return FileBody(sys.stdin.buffer, None)
+    def _upload_body(self, path: str, scheme: str) -> FileBody:
         start = max(0, self.config.continue_at or 0)
+        if path in ("-", "."):
+            return FileBody(cast("BufferedIOBase", sys.stdin.buffer), None, start)
         try:
             self._upload_file = file = open(path, "rb")  # noqa: SIM115 - closed in clean_up
             size = os.fstat(file.fileno()).st_size if os.path.isfile(path) else None
         except OSError:
             raise errors.UsageError(f"Can't open '{path}'!", 26) from None
+        if size and start >= size and scheme != "file":
+            self._refusal = errors.PartialFileError(UPLOADED)
         return FileBody(file, None if size is None else max(0, size - start), start)
 
     def _with_crlf(self, path: str, body: FileBody) -> Body:
@@ -345,8 +354,11 @@ class Job:
         if at == -1:
             path = self.output.path
             at = os.path.getsize(path) if path and os.path.isfile(path) and self._upload is None else 0
+        body = transfer.body
+        if at and self._upload is None and body is not None and (body.length or 0) <= at:
+            self._refusal = errors.PartialFileError(UPLOADED)
         transfer.resume_from = at
-        self.output.appends = True
+        self.output.appends = at > 0
         if at and self.output.path is not None and self._upload is None:
             self.output.open()
 
@@ -546,14 +558,14 @@ class Job:
     def _set_remote_time(self, result: Result) -> None:
         """Give the file the time that its original has."""
         path = self.output.path
-        if path is None or not os.path.isfile(path):
+        if path is None or not self.output.has_begun or not os.path.isfile(path):
             return
         modified, last_modified = result.file_modified, result.header(b"last-modified")
         if modified is None and last_modified is not None:
             from pycurl_redox.dates import parse_date
 
             modified = parse_date(last_modified.decode("latin-1"))
-        if modified is None:
+        if modified is None or modified < 0:
             return
         self.output.close()  # what is still to be written would change it again
         try:
@@ -563,22 +575,20 @@ class Job:
 
 
 def file_name_of(disposition: bytes) -> str | None:
-    """RFC 6266: the file name of a Content-Disposition, without any folder; "" for one that is none."""
-    for parameter in disposition.split(b";")[1:]:
-        key, equals, value = parameter.strip().partition(b"=")
-        if equals and key.strip().lower() == b"filename":
-            text = value.strip().decode("utf-8", "surrogateescape")
-            if text[:1] in ('"', "'"):
-                text = _quoted(text)
-            name = text.replace("\\", "/").rsplit("/", 1)[-1]
-            return "" if name in (".", "..") or "\0" in name else name
-    return None
+    """RFC 6266: the file name of a Content-Disposition, without any folder; "" for one that is none.
 
+    As in curl a backslash separates folders, and quotes nothing; a name that ends with one is passed over.
+    """
+    import re
 
-def _quoted(text: str) -> str:
-    out, position = [], 1
-    while position < len(text) and text[position] != text[0]:
-        position += text[position] == "\\"
-        out.append(text[position : position + 1])
-        position += 1
-    return "".join(out)
+    text = disposition.decode("utf-8", "surrogateescape")
+    found = re.search(r"(?:^|;)[^A-Za-z;]*filename[ \t]*=[ \t]*(.*)", text, re.IGNORECASE)
+    if found is None:
+        return None
+    value = found[1]
+    quote = value[:1] if value[:1] in ('"', "'") else ""
+    path = value[1:].partition(quote)[0] if quote else value.partition(";")[0]
+    name = path.replace("\\", "/").rsplit("/", 1)[-1]
+    if path and not name:
+        return None
+    return "" if name in (".", "..") or "\0" in name else name

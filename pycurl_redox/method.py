@@ -45,8 +45,11 @@ def settle_method(operation: OperationConfig, warn: Callable[[str], None], *, up
             select_method(warn, operation, "HEAD" if operation.no_body else "GET")
         elif operation.data is not None:
             select_method(warn, operation, "POST")
-        if uploads:
+        if uploads:  # which the next URL of the operation need not do
+            chosen = operation.method_kind
             select_method(warn, operation, "PUT")
+            operation.method_kind = chosen
+            return "PUT"
     except OptionError as error:
         raise UsageError() from error
     if operation.method_kind == "FORM":

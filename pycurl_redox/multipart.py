@@ -68,15 +68,23 @@ class FormBody:
                 yield from _read_file(piece)
 
 
-def build_form(parts: Sequence[Part], random_hex: Callable[[int], str], *, escape: bool = False) -> FormBody:
+def build_form(
+    parts: Sequence[Part],
+    random_hex: Callable[[int], str],
+    *,
+    escape: bool = False,
+    content_type: str | None = None,
+) -> FormBody:
     """Make the body of a form; `random_hex(16)` gives the 16 digits of a boundary.
 
+    `content_type`: of a -H; only parts of multipart/form-data are "form-data" (RFC 7578 §4.2).
     `escape`: quotes in names get a backslash (`--form-escape`) instead of being percent-encoded.
     Raises `ReadFailedError` for files that cannot be read.
     """
     builder = _Builder(random_hex, escape)
     boundary = builder.boundary()
-    builder.write_parts(parts, boundary, "form-data")
+    is_form = content_type is None or content_type.partition(";")[0].strip().lower() == "multipart/form-data"
+    builder.write_parts(parts, boundary, "form-data" if is_form else "attachment")
     return FormBody(f"multipart/form-data; boundary={boundary}", builder.pieces())
 
 
@@ -210,8 +218,10 @@ def _file_size(path: str, encoder: str) -> int | None:
     import stat
 
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
+        # Not opened: who writes to a FIFO would take that for the reading, and its end for the end.
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode) or not os.access(path, os.R_OK):
+            raise ReadFailedError()
     except (OSError, ValueError) as error:
         raise ReadFailedError() from error
     if not stat.S_ISREG(status.st_mode):

@@ -11,6 +11,7 @@ from pycurl_redox.options import ActionRequested, OptionError, Parser, integer, 
 Action = Callable[[Parser, str | None, bool], None]
 
 _BADLY_USED = "is badly used here"
+_NOT_READ = "error encountered when reading a file"
 PROTOCOLS = ("file", "http", "https")
 REDIR_PROTOCOLS = ("http", "https")
 """Where redirects lead without --proto-redir: what a server says must not read files."""
@@ -103,6 +104,10 @@ def _add_data(parser: Parser, value: str, *, binary: bool, json: bool = False) -
         octets = data.from_option(value, parser.read_file, binary=binary)
     except data.FileTooLargeError as error:
         raise OptionError("out of memory") from error
+    except IsADirectoryError as error:
+        if binary:
+            raise OptionError(_NOT_READ, 26) from error
+        octets = b""  # a text without lines, to curl
     except OSError:
         parser.warn(f'Couldn\'t read data from file "{value[1:]}", this makes an empty POST.')
         octets = b""
@@ -116,6 +121,8 @@ def _urlencoded(parser: Parser, value: str) -> bytes:
         return data.urlencoded(value, parser.read_file)
     except data.FileTooLargeError as error:
         raise OptionError("out of memory") from error
+    except IsADirectoryError as error:
+        raise OptionError(_NOT_READ, 26) from error
     except OSError:
         parser.warn(f'Couldn\'t read data from file "{value}", this makes an empty POST.')
         return b""
@@ -168,7 +175,7 @@ def _add_headers(parser: Parser, headers: list[str], value: str) -> None:
     try:
         text = parser.read_file(value[1:]).decode("utf-8", "surrogateescape")
     except IsADirectoryError:
-        raise OptionError("error encountered when reading a file", 26) from None
+        raise OptionError(_NOT_READ, 26) from None
     except OSError:
         parser.warn(f"Failed to open {value[1:]}!")
         return
@@ -568,7 +575,7 @@ def _config(parser: Parser, value: str | None, toggle: bool) -> None:
         parser.read_config_file(value or "")
     except OSError as error:
         parser.complain(f"cannot read config from '{value}'")
-        raise OptionError("error encountered when reading a file", exit_code=26) from error
+        raise OptionError(_NOT_READ, exit_code=26) from error
 
 
 def _variable(parser: Parser, value: str | None, toggle: bool) -> None:

@@ -33,6 +33,8 @@ class Output:
         """What is there is given up when something new comes."""
         self.takes_binary = True
         """False where a terminal is spared what is no text."""
+        self.has_begun = False
+        """It was opened: what the file is now, this transfer has made it."""
         self._file: BinaryIO | None = None
 
     @property
@@ -69,6 +71,7 @@ class Output:
         """Open the file, though there may be nothing to write; -O and -J do not write over what is there."""
         if self._file is None:
             self._file = _stdout() if self.path is None else self._create()
+            self.has_begun = True
         if self.is_starting_over:
             self.is_starting_over = False
             self._file.seek(-self.written, os.SEEK_CUR)
@@ -81,7 +84,7 @@ class Output:
         if self.path is None:
             return
         made = ""
-        for name in os.path.dirname(self.path).split("/"):
+        for name in os.path.dirname(self.path.rstrip("/")).split("/"):
             made += name + "/"
             try:
                 os.mkdir(made[:-1] or "/", 0o750)
@@ -102,8 +105,8 @@ class Output:
         self._file = None
 
     def remove(self) -> None:
-        """Take the file away again, for --remove-on-error."""
-        if self.path is not None and os.path.isfile(self.path):
+        """Take the file away again, for --remove-on-error; one that was never touched stays."""
+        if self.path is not None and self.has_begun and os.path.isfile(self.path):
             os.unlink(self.path)
 
     def _create(self) -> BinaryIO:
@@ -125,7 +128,7 @@ class Output:
             try:
                 return os.open(self.path, flags, 0o666)
             except FileExistsError:
-                if self.name_is_from_header:
+                if self.name_is_from_header and self.clobber is None:
                     break
                 self.path = f"{first}.{number + 1}"
             except OSError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
 from pycurl_redox.stream import Buffer
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
 
 
 class BytesBody:
@@ -39,13 +42,11 @@ class BytesBody:
 class FileBody:
     """A file from `start` on; a pipe has no length and cannot be read twice."""
 
-    def __init__(self, file: BinaryIO, length: int | None, start: int = 0) -> None:
+    def __init__(self, file: BufferedIOBase, length: int | None, start: int = 0) -> None:
         self._file = file
         self._length = length
-        self._start = start
+        self._start = self._to_skip = start
         self._read = 0
-        if start:
-            file.seek(start)
 
     @property
     def length(self) -> int | None:
@@ -59,7 +60,9 @@ class FileBody:
         if self._length is not None:
             size = min(size, self._length - self._read)
         try:
-            data = self._file.read(size) if size else b""
+            if self._to_skip:
+                self._skip()
+            data = self._file.read1(size) if size else b""  # what is there: a pipe need not fill a piece
         except OSError as error:
             raise errors.ReadFailedError(f"read: {error.strerror}") from error
         self._read += len(data)
@@ -73,8 +76,21 @@ class FileBody:
         try:
             self._file.seek(self._start)
         except (OSError, ValueError) as error:
-            raise errors.RewindError("necessary data rewind wasn't possible") from error
+            raise errors.RewindError("seek callback returned error 2") from error
         self._read = 0
+
+    def _skip(self) -> None:
+        """Go to where we start; what a pipe gives before that is read and thrown away."""
+        try:
+            self._file.seek(self._start)
+            self._to_skip = 0
+        except (OSError, ValueError):
+            while self._to_skip:
+                gone = self._file.read1(min(self._to_skip, 64 * 1024))
+                if not gone:
+                    had = self._start - self._to_skip
+                    raise errors.ReadFailedError(f"Could only read {had} bytes from the input") from None
+                self._to_skip -= len(gone)
 
 
 class CrlfBody:
@@ -154,5 +170,5 @@ class IterableBody:
         if self._iterator is None:
             return
         if not callable(self._make):
-            raise errors.RewindError("necessary data rewind wasn't possible")
+            raise errors.RewindError("Cannot rewind mime/post data")
         self._iterator, self._rest, self._read = None, b"", 0

@@ -261,7 +261,7 @@ def add_upload_name(text: str, file: str) -> str:
 def remote_name(text: str) -> str:
     """Return the file name of `-O`: what follows the last slash of the path, or "" when there is nothing."""
     path = text.partition("#")[0].partition("?")[0]
-    return parse_url(path, path_as_is=True, allow_file=True).path.rsplit("/", 1)[-1]
+    return parse_url(path, allow_file=True).path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def encode_text(text: str) -> bytes:
