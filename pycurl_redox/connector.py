@@ -67,13 +67,14 @@ class Connector:
     def _kept(self, route: Route) -> Connection | None:
         dead: list[Connection] = []
         connection, note = self._fetcher.pool.take(route, dead), self._observer.note
+        if connection is not None:
+            self._transfer.result.connection_number = connection.number
         if dead or connection is not None:
             note(f"Found bundle for host: {hex(id(dead))} [serially]")
         for each in dead:
             note(f"Connection {each.number} seems to be dead")
             note(f"Closing connection {each.number}")
         if connection is not None:
-            self._transfer.result.connection_number = connection.number
             kind = "proxy" if route.first_proxy else "host"
             note(f"Re-using existing connection #{connection.number} with {kind} {connection.name}")
             connection.observer = self._observer
