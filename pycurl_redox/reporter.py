@@ -272,12 +272,14 @@ class ProgressLine:
 
 
 def _columns() -> int:
+    """Return how wide the bar may be; curl takes 20 columns and fewer for none at all."""
     import os
 
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and 20 < int(columns) < 10_000:
-        return int(columns)
+    text = os.environ.get("COLUMNS", "")
+    if text.isdigit() and 20 < int(text) < 10_000:
+        return int(text)
     try:
-        return os.get_terminal_size(2).columns
+        columns = os.get_terminal_size(2).columns
     except OSError:
-        return 79
+        columns = 0
+    return columns if columns > 20 else 79

@@ -1,8 +1,11 @@
 """What a terminal is shown, and what it is spared."""
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -23,9 +26,10 @@ BINARY = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\na\0b
 REDOX = REDOX_CURL[:-1]
 
 
-def on_a_terminal(*command: str, **environment: str) -> tuple[int, bytes]:
+def on_a_terminal(*command: str, width: int = 0, **environment: str) -> tuple[int, bytes]:
     """Run with a terminal for standard output and error; return the exit code and what it was shown."""
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     try:
         process = subprocess.Popen(
             command,
@@ -127,3 +131,25 @@ def test_a_terminal_is_spared_what_is_no_text_as_with_curl(options: tuple[str, .
             for client in (REDOX, (CURL or "",))
         )
     assert ours == theirs
+
+
+@needs_curl
+@pytest.mark.parametrize("columns", ["", "0", "10", "20", "21", "40", "300", "10000", "x", "-5"])
+def test_the_bar_is_as_wide_as_columns_says_where_that_is_a_width(tmp_path: Path, columns: str) -> None:
+    with serving(saying(PLAIN)) as port:
+        words = ("-q", "-#", "-o", str(tmp_path / "f"), f"http://127.0.0.1:{port}/")
+        theirs = on_a_terminal(CURL or "", *words, COLUMNS=columns)
+        assert on_a_terminal(*REDOX, *words, COLUMNS=columns) == theirs
+
+
+@pytest.mark.parametrize(("width", "length"), [(0, 79), (1, 79), (6, 79), (20, 79), (21, 21), (200, 200)])
+def test_a_terminal_says_how_wide_the_bar_is_unless_it_is_too_narrow(
+    tmp_path: Path, width: int, length: int
+) -> None:
+    with serving(saying(PLAIN)) as port:
+        url = f"http://127.0.0.1:{port}/"
+        code, shown = on_a_terminal(
+            *REDOX, "-q", "-#", "-o", str(tmp_path / "f"), url, width=width, COLUMNS=""
+        )
+    assert code == 0
+    assert shown == b"\r" + b"#" * (length - 7) + b" 100.0%\n"
