@@ -57,6 +57,7 @@ def framed(line: bytes) -> Conversation:
 
 
 TIMED_OUT = "(28) Operation timed out after N milliseconds with "
+NO_DATA = "(56) More than 307200 octets without data in chunked-encoding"
 BAD_HEX = "(56) Illegal or missing hexadecimal sequence in chunked-encoding"
 
 CASES = {
@@ -76,11 +77,11 @@ CASES = {
     "a chunk size of sixty-eight digits": Case(framed(b"f" * 68), 56, "(56) "),
     "a chunk size without end": Case(endlessly(CHUNKED, b"0" * 65_536), 56, "(56) "),
     "a chunk extension without end": Case(
-        endlessly(CHUNKED + b"5;", b"a" * 65_536), 56, "(56) Malformed encoding found in chunked-encoding",
+        endlessly(CHUNKED + b"5;", b"a" * 65_536), 56, NO_DATA,
         like_curl=False,
     ),
     "endless trailers": Case(
-        endlessly(CHUNKED + b"0\r\n", b"A: b\r\n"), 56, "(56) Malformed encoding found in chunked-encoding",
+        endlessly(CHUNKED + b"0\r\n", b"A: b\r\n"), 56, NO_DATA,
         like_curl=False,
     ),
     "a chunk of eight exabytes": Case(
