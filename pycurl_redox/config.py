@@ -201,6 +201,11 @@ class OperationConfig:
     cert_status = False
     tls_earlydata = False
     ssl_sessions: str | None = None
+    ech = ""
+    """"grease", "true", "hard" or ""."""
+    ech_config = ""
+    """An ECHConfigList in base64."""
+    ech_public_name: str | None = None
     proxy_insecure = False
     proxy_cacert: str | None = None
     proxy_capath: str | None = None

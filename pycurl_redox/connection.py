@@ -217,6 +217,7 @@ async def secure(
     *,
     is_proxy: bool = False,
     is_idempotent: bool = False,
+    ech_configs: bytes = b"",
 ) -> None:
     """Lay TLS over the stream, with the server or with an HTTPS proxy; `secured` is called when it stands.
 
@@ -229,7 +230,7 @@ async def secure(
     from tls.errors import TlsError
 
     host, port = connection.tls_end(is_proxy)
-    client = settings.client(host, observer, port, is_idempotent=is_idempotent)
+    client = settings.client(host, observer, port, is_idempotent=is_idempotent, ech_configs=ech_configs)
     if early := connection.take_received():
         # A proxy's word behind its own last one: nobody may take it for the server's, sent under TLS.
         client.receive_data(early)

@@ -40,6 +40,8 @@ class Connector:
         self._transfer = session.transfer
         self._observer = session.observer
         self._times = Times()
+        self._ech_retry: bytes | None = None
+        """The configs with which a server has said to try again (RFC 9849 §6.1.6)."""
 
     async def connection(self, route: Route) -> Connection:
         """Return a connection ready for a request, kept or new; FetchError when there is none to be had.
@@ -97,12 +99,25 @@ class Connector:
             try:
                 is_ready = await self._prepare(connection, tunnel, deadline)
             except BaseException as error:
+                if self._may_retry_ech(error):
+                    connection.abort()
+                    continue
                 raise session.ended(connection, error) from error
             if is_ready:
                 return connection
             self._observer.note("Connect me again please")
             connection.abort()
             is_again = True
+
+    def _may_retry_ech(self, error: BaseException) -> bool:
+        """Whether the server has given a key to try again with; once, whatever comes of it."""
+        if not isinstance(error, errors.EchRequiredError) or self._ech_retry is not None:
+            return False
+        if not error.retry_configs:
+            return False
+        self._ech_retry = error.retry_configs
+        self._observer.note(f"{error}; connecting again")
+        return True
 
     async def _dial(self, route: Route, number: int, deadline: float, is_again: bool) -> Connection:
         """TCP to the server or the first proxy."""
@@ -167,9 +182,18 @@ class Connector:
                 self._session.mark("app_connect")
                 self._transfer.result.tls = connection.tls
 
-        transfer = self._transfer
+        transfer, ech_configs = self._transfer, self._ech_retry or b""
+        if options.ech or options.ech_config:
+            from pycurl_redox import ech
+
+            ech_configs = ech_configs or await ech.configs(
+                self._fetcher, transfer, connection.route, options, deadline
+            )
         may_come_twice = (
-            self._session.may_be_early and transfer.body is None and method_word(transfer) in IDEMPOTENT
+            self._session.may_be_early
+            and not ech_configs
+            and transfer.body is None
+            and method_word(transfer) in IDEMPOTENT
         )
         try:
             await connections.secure(
@@ -181,6 +205,7 @@ class Connector:
                 secured,
                 is_proxy=options.is_proxy,
                 is_idempotent=may_come_twice,
+                ech_configs=ech_configs if not options.is_proxy else b"",
             )
         except errors.CertificateRefusedError as error:
             if options.is_proxy:

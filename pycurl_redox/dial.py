@@ -12,6 +12,7 @@ from tcpip.wire.address import IpAddress
 
 if TYPE_CHECKING:
     from pycurl_redox.dial_options import DialOptions, NameOptions
+    from tcpip.wire.dns import ServiceBinding
 
 T = TypeVar("T")
 Note = Callable[[str], None]
@@ -43,6 +44,9 @@ class NetworkLike(Protocol):
     async def resolve(
         self, name: str, family: int, deadline: float | None, options: NameOptions | None = None
     ) -> list[IpAddress]: ...
+    async def services(
+        self, name: str, deadline: float | None, options: NameOptions | None = None
+    ) -> tuple[ServiceBinding, ...]: ...
     async def connect(
         self,
         address: IpAddress,

@@ -85,6 +85,16 @@ class DohResolver:
                 task.cancel()
         return self._taken(plain, probes, observer)
 
+    async def services(
+        self, name: str, deadline: float | None, observer: Observer
+    ) -> tuple[wire.ServiceBinding, ...]:
+        """Find a name's HTTPS records (RFC 9460); ResolveFailedError where the server has no answer."""
+        probe = _Probe(self, name, wire.HTTPS, observer.aside())
+        await probe.run(deadline)
+        if probe.answer is None:
+            raise errors.ResolveFailedError(str(probe.failure or f"DoH: {probe.problem}"))
+        return probe.answer.services
+
     def _cached(self, name: str, wanted: list[int]) -> list[IpAddress] | None:
         answers = [self._cache.find(name, record_type, self._network.now()) for record_type in wanted]
         if None in answers or not any(answers):

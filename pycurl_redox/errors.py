@@ -357,6 +357,8 @@ class EchRequiredError(FetchError):
 
     exit_code = 101
     default_text = "ECH attempted but failed"
+    retry_configs: bytes | None = None
+    """With which the server says that it would come to be."""
 
 
 def protocol_not_supported(scheme: str) -> UnsupportedProtocolError:

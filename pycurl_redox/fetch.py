@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.url import Url
+    from tcpip.wire.dns import ServiceBinding
 
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
@@ -118,6 +119,16 @@ class Fetcher:
             self._doh = DohResolver(self, transfer.config)
         doh, observer = self._doh, transfer.observer
         return lambda name, family, deadline: doh.resolve(name, family, deadline, observer)
+
+    async def services(
+        self, transfer: Transfer, name: str, deadline: float | None
+    ) -> tuple[ServiceBinding, ...]:
+        """Return a name's HTTPS records (RFC 9460), by DoH where that is in use."""
+        if self.lookup(transfer) is not None:
+            assert self._doh is not None
+            return await self._doh.services(name, deadline, transfer.observer)
+        dial = self.routing.dial
+        return await self.network.services(name, deadline, dial.names if dial is not None else None)
 
     async def fetch(self, transfer: Transfer) -> Incoming | FileTransfer:
         """Return the final response, its body still to be read; FetchError with curl's exit code."""

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from tcpip.usernet.gateway import UserNetwork
     from tcpip.usernet.impair import ImpairConfig
     from tcpip.usernet.local_end import LocalEnd
+    from tcpip.wire.dns import ServiceBinding
     from virtio.device.backend import Backend
 
 T = TypeVar("T")
@@ -288,6 +289,13 @@ class Network:
         if names.needs_dns(name, family):
             await self._configured(4, deadline)
         return await names.resolve(name, family, deadline)
+
+    async def services(
+        self, name: str, deadline: float | None, options: NameOptions | None = None
+    ) -> tuple[ServiceBinding, ...]:
+        """Find the HTTPS records of a name (RFC 9460); `ResolveError`."""
+        await self._configured(4, deadline)
+        return await self._names(options).services(name, deadline)
 
     def name_of(self, address: IpAddress) -> str | None:
         """The name the hosts file gives an address."""

@@ -549,6 +549,24 @@ def _ip_tos(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.operation.ip_tos = natural(text, 0xFF) if known is None else known
 
 
+def _ech(parser: Parser, value: str | None, toggle: bool) -> None:
+    operation, text = parser.operation, value or ""
+    if text.startswith("ecl:"):
+        from binascii import Error, a2b_base64
+
+        try:
+            a2b_base64(text[4:], strict_mode=True)
+        except (Error, ValueError) as error:
+            raise OptionError(_BADLY_USED) from error
+        operation.ech_config = text[4:]
+    elif text.startswith("pn:"):
+        operation.ech_public_name = text[3:]
+    elif text in ("false", "grease", "true", "hard"):
+        operation.ech = "" if text == "false" else text
+    else:
+        raise OptionError(_BADLY_USED)
+
+
 def _vlan_priority(parser: Parser, value: str | None, toggle: bool) -> None:
     parser.operation.vlan_priority = natural(value or "", 7)
 
@@ -681,6 +699,7 @@ ACTIONS: dict[str, Action] = {
     "http1.1": _http_version("1.1"),
     "http2": _http_version("2"),
     "http2-prior-knowledge": _http_version("2-prior-knowledge"),
+    "ech": _ech,
     "ip-tos": _ip_tos,
     "ipv4": _ip_version(4),
     "ipv6": _ip_version(6),

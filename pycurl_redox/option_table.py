@@ -286,7 +286,7 @@ LATER_OPTIONS: tuple[Row, ...] = (
     ("ca-native", "", "bool", "ca_native", "", "Load CA certs from the OS beside --cacert", "tls"),
     ("deny-address", "", "list", "*", "<CIDR|private|loopback,...>", "Never connect to these addresses", "connection"),
     ("dump-ca-embed", "", "bool", "*", "", "Write the embedded CA bundle to standard output", "tls"),
-    ("ech", "", "text", "-", "<config>", "Configure ECH", "tls"),
+    ("ech", "", "text", "*", "<config>", "Configure ECH", "tls"),
     ("follow", "", "bool", "*", "", "Follow redirects per spec", "http"),
     ("haproxy-clientip", "", "text", "haproxy_clientip", "<ip>", "Set address in HAProxy PROXY", "http proxy"),
     ("httpsig-algo", "", "text", "-", "<algorithm>", "Algorithm of HTTP Message Signatures", "auth http"),

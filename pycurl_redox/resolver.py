@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pycurl_redox.name_servers import ServerSockets
     from pycurl_redox.network import Network
     from tcpip.udp import UdpSocket
+    from tcpip.wire.dns import ServiceBinding
 
 HOSTS_FILE = "/etc/hosts"
 RESOLV_CONF = "/etc/resolv.conf"
@@ -56,12 +57,23 @@ class NameResolver:
     async def _look_up(self, name: str, family: int, deadline: float | None) -> list[IpAddress]:
         from tcpip.lookup import lookup
 
+        config = self._resolver_config(name)
+        return await lookup(self, config, self._cache, self._random_bytes, name, family, deadline)
+
+    async def services(self, name: str, deadline: float | None) -> tuple[ServiceBinding, ...]:
+        """Find the HTTPS records of a name; `ResolveError`."""
+        from tcpip.lookup import lookup_services
+
+        config = self._resolver_config(name)
+        return await lookup_services(self, config, self._cache, self._random_bytes, name, deadline)
+
+    def _resolver_config(self, name: str) -> ResolverConfig:
         servers = self._servers()
         if not servers:
             raise ResolveError(f"DNS: {name}: no resolver came by DHCP or router advertisement")
         settings = self._settings
         self._asked += 1
-        config = ResolverConfig(
+        return ResolverConfig(
             servers=tuple(address for address, _ in servers),
             ports=tuple(port for _, port in servers),
             first=self._asked if settings.rotate else 0,
@@ -71,7 +83,6 @@ class NameResolver:
             attempts=settings.attempts,
             hosts=self._hosts,
         )
-        return await lookup(self, config, self._cache, self._random_bytes, name, family, deadline)
 
     def _servers(self) -> list[tuple[IpAddress, int]]:
         """Address and port of each: the user's, else those of the network."""

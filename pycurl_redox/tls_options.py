@@ -34,6 +34,9 @@ class TlsOptions(NamedTuple):
     no_sessionid: bool = False
     cert_status: bool = False
     early_data: bool = False
+    ech: str = ""
+    ech_config: str = ""
+    ech_public_name: str | None = None
     is_proxy: bool = False
 
     def __repr__(self) -> str:
@@ -65,6 +68,9 @@ def server_options(config: OperationConfig) -> TlsOptions:
         no_sessionid=config.no_sessionid,
         cert_status=config.cert_status,
         early_data=config.tls_earlydata,
+        ech=config.ech,
+        ech_config=config.ech_config,
+        ech_public_name=config.ech_public_name,
     )
 
 

@@ -17,6 +17,7 @@ from tls.config import CIPHER_SUITE_NAMES, TLS12, TLS13, VERSION_NAMES, ClientCe
 from tls.errors import (
     AlertReceivedError,
     CertificateError,
+    EchRejectedError,
     PeerIncompatibleError,
     StapleError,
     TlsError,
@@ -79,7 +80,13 @@ class TlsSettings:
             self._key_log = KeyLog(path)
 
     def client(
-        self, server_name: str, observer: Observer, port: int = 443, *, is_idempotent: bool = False
+        self,
+        server_name: str,
+        observer: Observer,
+        port: int = 443,
+        *,
+        is_idempotent: bool = False,
+        ech_configs: bytes = b"",
     ) -> TlsClient:
         """Return a client whose ClientHello is ready; early data is for what may well be done twice."""
         if self._tls is None:
@@ -96,7 +103,16 @@ class TlsSettings:
         if self._sessions is not None and self._sessions.store is not None:
             settings = self._resuming(settings, self._sessions.store, server_name, port, observer)
             settings = settings._replace(early_data=self._options.early_data and is_idempotent)
-        return TlsClient(settings, server_name)
+        if ech_configs:
+            settings = settings._replace(
+                ech_configs=ech_configs, ech_public_name=self._options.ech_public_name
+            )
+        try:
+            return TlsClient(settings, server_name)
+        except UsageError as error:
+            if not ech_configs:
+                raise
+            raise errors.EchRequiredError(str(error)) from error
 
     def _resuming(
         self, settings: TlsConfig, store: SessionStore, host: str, port: int, observer: Observer
@@ -166,6 +182,8 @@ class TlsSettings:
             observer.note("ALPN: server did not agree on a protocol. Uses default.")
         if done.early_data not in ("disabled", "no_session_offered"):
             observer.note(f"TLS early data: {done.early_data.replace('_', ' ')}")
+        if done.ech != "not_offered":
+            observer.note(f"ECH: {done.ech}")
         if observer.traces_tls:
             self._note_certificate(connection.tls_end(is_proxy)[0], done, _leaf(done), observer)
         if self._options.pinnedpubkey is not None:
@@ -204,6 +222,7 @@ class TlsSettings:
             versions=self._versions,
             trace=trace,
             key_log=self._key_log,
+            grease_ech=options.ech == "grease",
             request_ocsp=options.cert_status,
             check_staple=_check_staple if options.cert_status else None,
         )
@@ -403,6 +422,10 @@ def _open_crls(path: str, directory: str) -> CrlStore:
 
 def handshake_failed(error: TlsError, host: str, is_proxy: bool = False) -> errors.FetchError:
     """Return curl's error for a handshake that came to nothing; a certificate's draws its chain."""
+    if isinstance(error, EchRejectedError):
+        rejected = errors.EchRequiredError(str(error))
+        rejected.retry_configs = error.retry_configs
+        return rejected
     if isinstance(error, StapleError):
         return errors.CertStatusError(str(error))
     if not isinstance(error, CertificateError):

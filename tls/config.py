@@ -273,6 +273,8 @@ class TlsConfig(NamedTuple):
     #: An ECHConfigList, as a DNS HTTPS record has it: the name asked for is sealed (RFC 9849).
     #: One that has nothing usable in it is as none.
     ech_configs: bytes = b""
+    #: Seen from outside in the place of the config's public name; None: that.
+    ech_public_name: str | None = None
     #: Where nothing is sealed, send what looks as if something were (RFC 9849 §6.2).
     grease_ech: bool = False
     #: Offer values that mean nothing, so that servers stay used to what they do not know (RFC 8701), and the

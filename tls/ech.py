@@ -207,6 +207,8 @@ class EchOffer(NamedTuple):
 
 def make_offer(config: TlsConfig, server_name: str, ech: EchConfig) -> Offer:
     """Make both hellos; the outer knows nothing of the session to resume, nor of a client certificate."""
+    if config.ech_public_name is not None:
+        ech = ech._replace(public_name=config.ech_public_name)
     unknown = config._replace(resumption=None, early_data=False, client_certificate=None)
     outer = first_offer(unknown, ech.public_name)
     meant = config._replace(versions=(TLS13,), signature_schemes=config.all_signature_schemes)

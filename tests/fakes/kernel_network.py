@@ -71,6 +71,9 @@ class KernelNetwork:
             raise NameNotFoundError(f"DNS: {name}: {error}") from error
         return [IpAddress(socket.inet_pton(f, str(a[0]).partition("%")[0])) for f, _, _, _, a in found]
 
+    async def services(self, name: str, deadline: float | None, options: object = None) -> tuple[()]:
+        return ()
+
     async def connect(
         self,
         address: IpAddress,

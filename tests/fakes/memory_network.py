@@ -61,6 +61,9 @@ class MemoryNetwork:
             raise NameNotFoundError(f"DNS: {name}: no such name")
         return [IpAddress.parse(text) for text in self._names[name]]
 
+    async def services(self, name: str, deadline: float | None, options: object = None) -> tuple[()]:
+        return ()
+
     async def connect(
         self,
         address: IpAddress,
