@@ -76,7 +76,7 @@ def without_times(err: str) -> str:
     lines = []
     for line in err.split("\n"):
         drawn = METER.findall(line)
-        lines.append(METER.sub("", line) + (drawn[-1][:35] if drawn else ""))
+        lines.append(METER.sub("", line) + (drawn[-1][:32] if drawn else ""))
     return "\n".join(lines)
 
 
