@@ -9,6 +9,7 @@ Nesting in the code is nesting on the wire, and what is left over is an error:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Self
 
 from .alerts import Alert
@@ -81,6 +82,7 @@ def vector(size: int, data: bytes) -> bytes:
     return len(data).to_bytes(size, "big") + data
 
 
+@lru_cache(maxsize=64)  # the lists of a config are the same in each hello
 def uint16_list(values: tuple[int, ...]) -> bytes:
     """Build the items of a list of 16-bit codes, without the list's length."""
     return b"".join(value.to_bytes(2, "big") for value in values)

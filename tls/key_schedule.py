@@ -57,11 +57,35 @@ class Transcript:
         self._hash.update(b"\xfe\x00\x00" + bytes([len(first)]) + first)
 
 
+class Expander:
+    """HKDF-Expand-Label under one secret that several others are made of; it does not give it back."""
+
+    __slots__ = ("_keyed", "size")
+
+    def __init__(self, hash_name: str, secret: bytes) -> None:
+        self._keyed = crypto.new_hmac(hash_name, secret)
+        self.size = crypto.HASH_SIZES[hash_name]
+
+    def expand(self, label: bytes, context: bytes, length: int) -> bytes:
+        """At most a hash's length: one block of HKDF-Expand (RFC 5869 §2.3)."""
+        context_hmac = self._keyed.copy()
+        context_hmac.update(_label_info(label, context, length) + b"\x01")
+        return context_hmac.finalize()[:length]
+
+    def derive(self, label: bytes, transcript_digest: bytes) -> bytes:
+        """Derive-Secret (RFC 8446 §7.1), over a digest already made."""
+        return self.expand(label, transcript_digest, self.size)
+
+
 def expand_label(hash_name: str, secret: bytes, label: bytes, context: bytes, length: int) -> bytes:
     """HKDF-Expand-Label (RFC 8446 §7.1)."""
+    return crypto.hkdf_expand(hash_name, secret, _label_info(label, context, length), length)
+
+
+def _label_info(label: bytes, context: bytes, length: int) -> bytes:
+    """HkdfLabel."""
     label = b"tls13 " + label
-    info = length.to_bytes(2, "big") + bytes([len(label)]) + label + bytes([len(context)]) + context
-    return crypto.hkdf_expand(hash_name, secret, info, length)
+    return length.to_bytes(2, "big") + bytes((len(label),)) + label + bytes((len(context),)) + context
 
 
 def derive_secret(hash_name: str, secret: bytes, label: bytes, transcript_digest: bytes) -> bytes:
@@ -71,10 +95,8 @@ def derive_secret(hash_name: str, secret: bytes, label: bytes, transcript_digest
 
 def traffic_keys(hash_name: str, secret: bytes, key_size: int) -> TrafficKeys:
     """RFC 8446 §7.3."""
-    return TrafficKeys(
-        expand_label(hash_name, secret, b"key", b"", key_size),
-        expand_label(hash_name, secret, b"iv", b"", 12),
-    )
+    expander = Expander(hash_name, secret)
+    return TrafficKeys(expander.expand(b"key", b"", key_size), expander.expand(b"iv", b"", 12))
 
 
 def next_traffic_secret(hash_name: str, secret: bytes) -> bytes:
@@ -99,68 +121,75 @@ def _finished_key(hash_name: str, base_secret: bytes) -> bytes:
 class EarlySecret:
     """The first stage, from the PSK; without one it is the same for all."""
 
-    __slots__ = ("_secret", "hash_name")
+    __slots__ = ("_expander", "hash_name")
 
     def __init__(self, hash_name: str, psk: bytes | None = None) -> None:
         self.hash_name = hash_name
-        self._secret = _early_secret(hash_name, psk) if psk else b""
+        self._expander = Expander(hash_name, _early_secret(hash_name, psk)) if psk else None
 
     def resumption_binder_secret(self) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"res binder", crypto.empty_digest(self.hash_name))
+        return self._derive(b"res binder", crypto.empty_digest(self.hash_name))
 
     def client_traffic_secret(self, hello_digest: bytes) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"c e traffic", hello_digest)
+        return self._derive(b"c e traffic", hello_digest)
 
     def exporter_secret(self, hello_digest: bytes) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"e exp master", hello_digest)
+        return self._derive(b"e exp master", hello_digest)
 
     def handshake(self, shared_secret: bytes) -> HandshakeSecret:
         hash_name = self.hash_name
-        salt = _salt(hash_name, self._secret) if self._secret else _salt_without_psk(hash_name)
+        if self._expander is None:
+            salt = _salt_without_psk(hash_name)
+        else:
+            salt = _salt(hash_name, self._expander)
         return HandshakeSecret(hash_name, crypto.hmac_digest(hash_name, salt, shared_secret))
+
+    def _derive(self, label: bytes, digest: bytes) -> bytes:
+        assert self._expander is not None
+        return self._expander.derive(label, digest)
 
 
 class HandshakeSecret:
     """The second stage, from the key exchange."""
 
-    __slots__ = ("_secret", "hash_name")
+    __slots__ = ("_expander", "hash_name")
 
     def __init__(self, hash_name: str, secret: bytes) -> None:
         self.hash_name = hash_name
-        self._secret = secret
+        self._expander = Expander(hash_name, secret)
 
     def client_traffic_secret(self, hello_digest: bytes) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"c hs traffic", hello_digest)
+        return self._expander.derive(b"c hs traffic", hello_digest)
 
     def server_traffic_secret(self, hello_digest: bytes) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"s hs traffic", hello_digest)
+        return self._expander.derive(b"s hs traffic", hello_digest)
 
     def master(self) -> MasterSecret:
         zeros = bytes(crypto.HASH_SIZES[self.hash_name])
-        salt = _salt(self.hash_name, self._secret)
+        salt = _salt(self.hash_name, self._expander)
         return MasterSecret(self.hash_name, crypto.hmac_digest(self.hash_name, salt, zeros))
 
 
 class MasterSecret:
     """The third stage: everything after the server's Finished."""
 
-    __slots__ = ("_secret", "hash_name")
+    __slots__ = ("_expander", "hash_name")
 
     def __init__(self, hash_name: str, secret: bytes) -> None:
         self.hash_name = hash_name
-        self._secret = secret
+        self._expander = Expander(hash_name, secret)
 
     def client_traffic_secret(self, server_finished_digest: bytes) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"c ap traffic", server_finished_digest)
+        return self._expander.derive(b"c ap traffic", server_finished_digest)
 
     def server_traffic_secret(self, server_finished_digest: bytes) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"s ap traffic", server_finished_digest)
+        return self._expander.derive(b"s ap traffic", server_finished_digest)
 
     def exporter_secret(self, server_finished_digest: bytes) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"exp master", server_finished_digest)
+        return self._expander.derive(b"exp master", server_finished_digest)
 
     def resumption_master_secret(self, client_finished_digest: bytes) -> bytes:
-        return derive_secret(self.hash_name, self._secret, b"res master", client_finished_digest)
+        return self._expander.derive(b"res master", client_finished_digest)
 
 
 def resumption_secret(hash_name: str, resumption_master_secret: bytes, ticket_nonce: bytes) -> bytes:
@@ -182,11 +211,13 @@ def _early_secret(hash_name: str, psk: bytes) -> bytes:
     return crypto.hmac_digest(hash_name, bytes(crypto.HASH_SIZES[hash_name]), psk)
 
 
-def _salt(hash_name: str, secret: bytes) -> bytes:
+def _salt(hash_name: str, expander: Expander) -> bytes:
     """What one stage adds to the input of the next."""
-    return derive_secret(hash_name, secret, b"derived", crypto.empty_digest(hash_name))
+    return expander.derive(b"derived", crypto.empty_digest(hash_name))
 
 
 @cache
 def _salt_without_psk(hash_name: str) -> bytes:
-    return _salt(hash_name, _early_secret(hash_name, bytes(crypto.HASH_SIZES[hash_name])))
+    return _salt(
+        hash_name, Expander(hash_name, _early_secret(hash_name, bytes(crypto.HASH_SIZES[hash_name])))
+    )

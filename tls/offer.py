@@ -178,18 +178,16 @@ class Offer:
         proof = self._early_proof(ticket) if transcript is None else None
         before = self.extensions if proof is None else [*self.extensions, (ext.EARLY_DATA, b"")]
         obfuscated_age = (age + ticket.age_add) % (1 << 32)
-
-        def encoded(binder: bytes) -> bytes:
-            body = ext.pre_shared_key(ticket.identity, obfuscated_age, binder)
-            self.extensions = [*before, (ext.PRE_SHARED_KEY, body)]
-            return build_client_hello(self.random, self.session_id, suites, self.extensions)
-
-        # The binder covers the message up to the list of binders (RFC 8446 §4.2.11.2).
-        truncated = encoded(bytes(size))[: -(2 + 1 + size)]
+        # The binder is the end of the message, and covers it up to the list of binders (RFC 8446 §4.2.11.2).
+        session = ext.pre_shared_key(ticket.identity, obfuscated_age, bytes(size))
+        extensions = [*before, (ext.PRE_SHARED_KEY, session)]
+        unbound = build_client_hello(self.random, self.session_id, suites, extensions)
         if transcript is None:
             transcript = Transcript(hash_name, b"")
-        digest = transcript.digest_with(truncated)
-        self.encoded = encoded(finished_verify_data(hash_name, self.psk.resumption_binder_secret(), digest))
+        digest = transcript.digest_with(unbound[: -(2 + 1 + size)])
+        binder = finished_verify_data(hash_name, self.psk.resumption_binder_secret(), digest)
+        self.encoded = unbound[:-size] + binder
+        self.extensions = [*before, (ext.PRE_SHARED_KEY, session[:-size] + binder)]
         if proof is not None:
             digest = transcript.digest_with(self.encoded)
             traffic, exporter = self.psk.client_traffic_secret(digest), self.psk.exporter_secret(digest)
