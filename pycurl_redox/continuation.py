@@ -53,7 +53,10 @@ class Continuation:
     def left_out(self, head: Head, expected: int | None) -> int | None:
         """Take a head that came: how much of its body is there already; None when none of it is wanted."""
         broken = self._broken
-        if broken is None or self._config.continue_at is not None:
+        goes_on_otherwise = self._config.continue_at is not None or self._config.include
+        if broken is not None and goes_on_otherwise and not (200 <= head.status < 300 or head.status == 416):
+            return None
+        if broken is None or goes_on_otherwise:
             self._head = head
             return 0
         verdict = broken.judge(head)
@@ -80,7 +83,7 @@ class Continuation:
             return error or (broken.error if broken is not None else None)
         if error is None or not 200 <= head.status < 300:
             self._broken = None
-        elif output.written and output.is_regular and not (output.is_starting_over or self._config.include):
+        elif output.written and output.is_regular and not output.is_starting_over:
             if broken is None or head.status != 206:
                 broken = self._broken = BrokenBody(head, output.written, error)
             broken.held, broken.error = output.written, error
@@ -102,6 +105,8 @@ class Continuation:
         config = self._config
         if transfer.method != "GET" or config.compressed or config.tr_encoding or config.raw:
             return False
+        if config.include:
+            return False
         if config.range or config.continue_at is not None or config.time_condition or config.etag_compare:
             return False
         names = {line.partition(":")[0].strip().lower() for line in config.headers}
@@ -112,5 +117,5 @@ class Continuation:
         if output.path is None:
             output.written = 0
         elif output.written and not output.is_starting_over:
-            output.start_over()
+            output.start_over(keeps=self._broken is not None)
             self._thrown_away(output.written)

@@ -450,7 +450,7 @@ class Job:
             self.reporter.note(str(error))
             raise
         if self.output.path is not None and left_out is not None and not incoming.is_unmet:
-            self.output.open()
+            self.output.complete()
 
     # ---- the next try
 

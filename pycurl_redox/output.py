@@ -6,10 +6,13 @@ import errno
 import os
 import stat
 import sys
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pycurl_redox import errors
 from pycurl_redox.stream import Buffer
+
+if TYPE_CHECKING:
+    from pycurl_redox.draft import Draft
 
 MAX_NAMES = 100
 """`file.1` to `file.99`: as many names as --no-clobber tries."""
@@ -30,7 +33,10 @@ class Output:
         self.written = 0
         """Octets of this transfer that are there, since the last start."""
         self.is_starting_over = False
-        """What is there is given up when something new comes."""
+        """What is there is given up when something new comes, or something better."""
+        self._keeps = False
+        self._draft: Draft | None = None
+        """What has come and is not better yet."""
         self.takes_binary = True
         """False where a terminal is spared what is no text."""
         self.has_begun = False
@@ -60,6 +66,10 @@ class Output:
             raise BinaryOutputError()
         rest = memoryview(data)
         try:
+            if self._draft is not None:
+                self.written += len(rest)
+                self._draft = None if self._draft.write(rest) else self._draft
+                return
             while len(rest):
                 done = file.write(rest)
                 self.written += done
@@ -74,10 +84,30 @@ class Output:
             self.has_begun = True
         if self.is_starting_over:
             self.is_starting_over = False
-            self._file.seek(-self.written, os.SEEK_CUR)
-            self._file.truncate()
+            self._begin_anew(self._file)
             self.written = 0
         return self._file
+
+    def complete(self) -> None:
+        """All of a body has come: it takes the place of any other, though that were longer."""
+        self.open()
+        if self._draft is not None:
+            draft, self._draft = self._draft, None
+            try:
+                draft.take_place()
+            except OSError as error:
+                raise errors.WriteFailedError("Failure writing output to destination") from error
+
+    def _begin_anew(self, file: BinaryIO) -> None:
+        if self._draft is not None:
+            self._draft.begin_again()
+        elif self._keeps and self.path is not None and not self.appends:
+            from pycurl_redox.draft import Draft
+
+            self._draft = Draft(file, self.path, self.written)
+        else:
+            file.seek(-self.written, os.SEEK_CUR)
+            file.truncate()
 
     def make_folders(self) -> None:
         """Make those of --create-dirs; FolderNotMadeError, where it is not only for want of permission."""
@@ -93,13 +123,19 @@ class Output:
             except OSError as error:
                 raise FolderNotMadeError(made[:-1], error.errno or 0) from error
 
-    def start_over(self) -> None:
-        """Take what comes next in the place of what was written; WriteFailedError where that cannot be."""
+    def start_over(self, *, keeps: bool) -> None:
+        """Take what comes next in the place of what was written; WriteFailedError where that cannot be.
+
+        With `keeps` only what is longer, or whole, takes it.
+        """
         if not self.is_regular:
             raise errors.WriteFailedError("Failed to truncate file")
-        self.is_starting_over = True
+        self.is_starting_over, self._keeps = True, keeps
 
     def close(self) -> None:
+        if self._draft is not None:
+            self._draft.close()
+            self._draft = None
         if self._file is not None and self.path is not None:
             self._file.close()
         self._file = None
