@@ -159,6 +159,7 @@ class Session:
         """No server has said yet that it does not act on early data."""
         self._redirect_notes = ("", "")
         """What `-v` says before the next request is told of, and after."""
+        self._head_octets = 0
         self.challenges = 0
         self._asks_again = False
         """The last head was a challenge that can be answered."""
@@ -286,11 +287,13 @@ class Session:
         result, now = self.transfer.result, self.network.now
         connection.observer = self.observer
         connection.learn = self._learn_of(connection)
+        connection.head_octets = self._head_octets
         self.mark("pre_transfer")
         response = await connection.exchange(
             request, self.policy, self.read_deadline(), now, self.network.spawn
         )
         self.mark("start_transfer")
+        self._head_octets = connection.head_octets
         result.uploaded = connection.body_sent
         head = response.head
         result.heads.append(head)

@@ -21,9 +21,10 @@ from pycurl_redox.message import Head, Observer, Policy, Request
 from pycurl_redox.sending import Upload
 from pycurl_redox.stream import Buffer, ByteStream, CutShortError
 from tcpip.errors import StackError, TimedOutError
+from tcpip.scheduler import CancelledError
 
 MAX_LINE = 100 * 1024  # curl's limit for one header line
-MAX_HEAD = 300 * 1024  # curl 8's limit for all heads of one response
+MAX_HEAD = 300 * 1024  # curl's limit for all heads of one transfer
 MAX_INTERIM = 64  # 1xx responses to one request
 HTTP1 = (b"1.1", b"1.0")
 
@@ -81,7 +82,8 @@ class HttpConnection:
         self.exchanges = 0
         self.received = bytearray()
         self._written: tuple[Request, h11.Request] | None = None
-        self._head_octets = 0
+        self.head_octets = 0
+        """Of all heads of a transfer so far, on other connections too: `MAX_HEAD` bounds them together."""
         self.body_sent = 0
         self.learn: Callable[[Head], None] | None = None
         """Takes what is to be remembered of a head, before it is shown."""
@@ -100,7 +102,6 @@ class HttpConnection:
         before it has taken everything.
         """
         self.exchanges += 1
-        self._head_octets = 0
         self.body_sent = 0
         machine = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         head_out = self._write_head(machine, request)
@@ -218,14 +219,18 @@ class HttpConnection:
                 searched = max(0, len(received) - 3)
                 self._check_size(received)
             # Half a head is taken from a peer that has closed in order only.
-            data = await (self.stream.read(deadline) if received else self.read_framed(deadline))
+            try:
+                data = await (self.stream.read(deadline) if received else self.read_framed(deadline))
+            except (CancelledError, KeyboardInterrupt):
+                self._show_good_lines(bytes(received), received.rfind(b"\n") + 1)
+                raise
             if not len(data):
                 return self._head_cut_short(policy)
             received += data
         raw = bytes(received[:end])
         del received[:end]
         self._check_size(raw)
-        self._head_octets += end
+        self.head_octets += end
         try:
             head = _parse_head(machine, raw)
         except errors.WeirdReplyError as error:
@@ -245,11 +250,11 @@ class HttpConnection:
 
     def _check_size(self, block: bytes | bytearray) -> None:
         """Bound a head; what came before it went too far is shown all the same."""
-        if len(block) <= MAX_LINE and self._head_octets + len(block) <= MAX_HEAD:
+        if len(block) <= MAX_LINE and self.head_octets + len(block) <= MAX_HEAD:
             return
         from pycurl_redox.http1_lenient import excess
 
-        found = excess(bytes(block), self._head_octets, MAX_LINE, MAX_HEAD)
+        found = excess(bytes(block), self.head_octets, MAX_LINE, MAX_HEAD)
         if found is not None:
             good, failure = found
             self._show_good_lines(bytes(block), good)

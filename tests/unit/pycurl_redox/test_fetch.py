@@ -133,6 +133,14 @@ def test_a_redirect_changes_the_method_as_curl_does(status: int, method: str, be
     assert play.lines()[1] == f"{becomes} /y HTTP/1.1".encode()
 
 
+def test_redirects_without_end_end_at_the_bound_of_all_heads_together() -> None:
+    head = reply(302, b"", "Location: /x\r\nX: " + "x" * 1000)
+    play = Play([head] * 400, location=True, max_redirs=-1)
+    with pytest.raises(errors.ReceiveFailedError, match=r"Too large response headers: \d+ > 307200"):
+        play.fetch()
+    assert len(play.transfer.result.heads) == 307_200 // len(head)
+
+
 def test_redirects_without_end_are_ended() -> None:
     play = Play([reply(302, b"", "Location: /x")] * 4, location=True, max_redirs=3)
     assert play.exit_code() == 47

@@ -8,6 +8,7 @@ from pycurl_redox import errors
 from pycurl_redox.http1 import HttpConnection, Response
 from pycurl_redox.message import Head, Observer, Policy, Request
 from pycurl_redox.upload import BytesBody, IterableBody
+from tcpip.scheduler import CancelledError
 from tcpip.wire.address import IpAddress
 from tests.fakes.memory_network import SILENCE, MemoryNetwork, MemoryStream
 
@@ -185,3 +186,20 @@ def test_no_value_can_end_its_line(value: bytes) -> None:
     with pytest.raises(errors.UsageError):
         play.exchange(Request(b"GET", b"/", [(b"Host", b"a.test"), (b"X", value)]))
     assert play.stream.sent == b""
+
+
+@pytest.mark.parametrize("error", [CancelledError, KeyboardInterrupt])
+def test_what_has_come_of_a_head_is_shown_when_the_wait_for_more_is_cut_off(
+    error: type[BaseException],
+) -> None:
+    play = Play(b"HTTP/1.1 200 OK\r\nX: 1\r\nY")
+
+    async def read(deadline: float | None) -> bytes:
+        if play.connection.received:
+            raise error
+        return await MemoryStream.read(play.stream, deadline)
+
+    play.stream.read = read  # type: ignore[method-assign]
+    with pytest.raises(error):
+        play.exchange()
+    assert [head.raw for head in play.witness.heads] == [b"HTTP/1.1 200 OK\r\nX: 1\r\n"]
