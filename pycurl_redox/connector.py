@@ -40,8 +40,8 @@ class Connector:
         self._transfer = session.transfer
         self._observer = session.observer
         self._times = Times()
-        self._ech_retry: bytes | None = None
-        """The configs with which a server has said to try again (RFC 9849 §6.1.6)."""
+        self._ech_retry: dict[tuple[str, int], bytes] = {}
+        """The configs with which each server has said to try again (RFC 9849 §6.1.6); good for it alone."""
 
     async def connection(self, route: Route) -> Connection:
         """Return a connection ready for a request, kept or new; FetchError when there is none to be had.
@@ -99,7 +99,7 @@ class Connector:
             try:
                 is_ready = await self._prepare(connection, tunnel, deadline)
             except BaseException as error:
-                if self._may_retry_ech(error):
+                if self._may_retry_ech(route, error):
                     connection.abort()
                     continue
                 raise session.ended(connection, error) from error
@@ -109,13 +109,14 @@ class Connector:
             connection.abort()
             is_again = True
 
-    def _may_retry_ech(self, error: BaseException) -> bool:
+    def _may_retry_ech(self, route: Route, error: BaseException) -> bool:
         """Whether the server has given a key to try again with; once, whatever comes of it."""
-        if not isinstance(error, errors.EchRequiredError) or self._ech_retry is not None:
+        server = (route.host, route.port)
+        if not isinstance(error, errors.EchRequiredError) or server in self._ech_retry:
             return False
         if not error.retry_configs:
             return False
-        self._ech_retry = error.retry_configs
+        self._ech_retry[server] = error.retry_configs
         self._observer.note(f"{error}; connecting again")
         return True
 
@@ -182,12 +183,13 @@ class Connector:
                 self._session.mark("app_connect")
                 self._transfer.result.tls = connection.tls
 
-        transfer, ech_configs = self._transfer, self._ech_retry or b""
+        transfer, route = self._transfer, connection.route
+        ech_configs = b""
         if options.ech or options.ech_config:
             from pycurl_redox import ech
 
-            ech_configs = ech_configs or await ech.configs(
-                self._fetcher, transfer, connection.route, options, deadline
+            ech_configs = self._ech_retry.get((route.host, route.port), b"") or await ech.configs(
+                self._fetcher, transfer, route, options, deadline
             )
         may_come_twice = (
             self._session.may_be_early
@@ -205,7 +207,7 @@ class Connector:
                 secured,
                 is_proxy=options.is_proxy,
                 is_idempotent=may_come_twice,
-                ech_configs=ech_configs if not options.is_proxy else b"",
+                ech_configs=ech_configs,
             )
         except errors.CertificateRefusedError as error:
             if options.is_proxy:

@@ -27,7 +27,10 @@ HTTPS_PORT = 443
 async def configs(
     fetcher: Fetcher, transfer: Transfer, route: Route, options: TlsOptions, deadline: float
 ) -> bytes:
-    """Return the ECHConfigList for a server, b"" for none; EchRequiredError where one is insisted on."""
+    """Return the ECHConfigList for a server, b"" for none; EchRequiredError where one is insisted on.
+
+    What comes from DNS has a config in it that can be used.
+    """
     if options.ech_config:
         from binascii import a2b_base64
 
@@ -35,7 +38,9 @@ async def configs(
     if options.ech not in ("true", "hard"):
         return b""
     found, why = b"", "its name is looked up by the proxy"
-    if route.proxy is None and route.socks is None:
+    if options.tls_max == "1.2":
+        why = "TLS 1.3 is not allowed"
+    elif route.proxy is None and route.socks is None:
         found, why = await _from_dns(fetcher, transfer, route, deadline)
     if not found and options.ech == "hard":
         raise errors.EchRequiredError(f"ECH: no config for {route.host}: {why} (--ech ecl:BASE64 gives one)")
@@ -50,7 +55,19 @@ async def _from_dns(fetcher: Fetcher, transfer: Transfer, route: Route, deadline
         services = await fetcher.services(transfer, name, deadline)
     except (StackError, errors.FetchError) as error:
         return b"", f"the HTTPS record of {name} was not found: {error}"
-    return config_of(services, host), f"there is none in an HTTPS record of {name}"
+    if not (found := config_of(services, host)):
+        return b"", f"there is none in an HTTPS record of {name}"
+    return (found, "") if _is_usable(found) else (b"", f"none in the HTTPS record of {name} can be used")
+
+
+def _is_usable(found: bytes) -> bool:
+    from tls import ech
+    from tls.errors import UsageError
+
+    try:
+        return ech.choose(found) is not None
+    except UsageError:
+        return False
 
 
 def config_of(services: tuple[ServiceBinding, ...], host: str) -> bytes:

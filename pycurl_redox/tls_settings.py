@@ -24,6 +24,7 @@ from tls.errors import (
     UsageError,
 )
 from tls.events import Event, HandshakeCompleted, MessageTraced, TicketReceived
+from tls.offer import make_offer
 from tls.paths import VerifiedPath, verify_chain
 from tls.trust import TrustStore
 
@@ -88,7 +89,10 @@ class TlsSettings:
         is_idempotent: bool = False,
         ech_configs: bytes = b"",
     ) -> TlsClient:
-        """Return a client whose ClientHello is ready; early data is for what may well be done twice."""
+        """Return a client whose ClientHello is ready; early data is for what may well be done twice.
+
+        With `ech_configs` the name is sealed, or nothing is sent: EchRequiredError.
+        """
         if self._tls is None:
             self._check_versions()
         if alpn := self._alpn:
@@ -107,12 +111,20 @@ class TlsSettings:
             settings = settings._replace(
                 ech_configs=ech_configs, ech_public_name=self._options.ech_public_name
             )
-        try:
+        if not ech_configs:
             return TlsClient(settings, server_name)
+        try:
+            offer = make_offer(settings, server_name)
         except UsageError as error:
-            if not ech_configs:
-                raise
             raise errors.EchRequiredError(str(error)) from error
+        if offer.ech is None:
+            why = (
+                "no config in the list can be used"
+                if TLS13 in settings.versions
+                else "TLS 1.3 is not allowed"
+            )
+            raise errors.EchRequiredError(f"ECH: {why}, and the name would be seen")
+        return TlsClient(settings, server_name, offer)
 
     def _resuming(
         self, settings: TlsConfig, store: SessionStore, host: str, port: int, observer: Observer

@@ -206,7 +206,10 @@ class EchOffer(NamedTuple):
 
 
 def make_offer(config: TlsConfig, server_name: str, ech: EchConfig) -> Offer:
-    """Make both hellos; the outer knows nothing of the session to resume, nor of a client certificate."""
+    """Make both hellos; the outer knows nothing of the session to resume, nor of a client certificate.
+
+    Raises `UsageError` for a config whose public key cannot be used.
+    """
     if config.ech_public_name is not None:
         ech = ech._replace(public_name=config.ech_public_name)
     unknown = config._replace(resumption=None, early_data=False, client_certificate=None)
@@ -221,7 +224,10 @@ def make_offer(config: TlsConfig, server_name: str, ech: EchConfig) -> Offer:
     outer.early, outer.early_outcome = inner.early, inner.early_outcome
     if inner.early is not None:
         outer.extensions.append((ext.EARLY_DATA, b""))
-    sender = hpke.Sender(ech.kdf, ech.aead, ech.public_key, b"tls ech\x00" + ech.encoded)
+    try:
+        sender = hpke.Sender(ech.kdf, ech.aead, ech.public_key, b"tls ech\x00" + ech.encoded)
+    except PeerMisbehavedError as error:  # of low order: no answer to anything, as there is no server yet
+        raise UsageError(f"ECH: the config's public key is none: {error}") from None
     EchOffer(ech, sender, inner).seal_into(outer, sender.enc)
     return outer
 

@@ -148,6 +148,46 @@ def test_without_a_config_true_goes_on_and_hard_does_not(world: World, wish: str
         assert agreed(done)["ech"] == "false"
 
 
+UNUSABLE = b"\0\x06\xfe\x0c\0\2??"
+"""A list of one config, of another version."""
+
+
+@pytest.mark.parametrize(("wish", "code"), [("true", 0), ("hard", 101)])
+@pytest.mark.parametrize("found", [UNUSABLE, b"damaged"])
+def test_a_record_with_nothing_usable_is_as_none(world: World, wish: str, code: int, found: bytes) -> None:
+    with serving(world) as server:
+        zone = DnsServer({}, services={f"_{server.port}._https.localhost": [(1, "", {5: found})]})
+        with name_server(zone) as address:
+            done = fetched(world, server, "--ech", wish, "--dns-servers", address)
+    assert done.code == code
+    assert "can be used" in done.err
+    if code:
+        assert "Client hello" not in done.err, "the name is not seen"
+    else:
+        assert agreed(done)["ech"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--ech", f"ecl:{base64.b64encode(UNUSABLE).decode()}"), "no config in the list can be used"),
+        (("--ech", "hard", "--tls-max", "1.2"), "TLS 1.3 is not allowed"),
+    ],
+)
+def test_a_name_that_cannot_be_sealed_is_not_sent(world: World, arguments: tuple[str, ...], why: str) -> None:
+    with serving(world) as server:
+        done = fetched(world, server, *arguments)
+    assert done.code == 101 and why in done.err
+    assert "Client hello" not in done.err
+
+
+def test_what_one_server_says_to_try_again_with_is_not_for_another(world: World) -> None:
+    with serving(world) as second, serving(world, "-location", f"https://localhost:{second.port}/") as first:
+        done = fetched(world, first, "-L", "--ech", f"ecl:{other_configs(world)}")
+    assert done.code == 0 and agreed(done)["ech"] == "true"
+    assert done.err.count("connecting again") == 2, "each has its own"
+
+
 def test_another_public_name_may_be_shown(world: World) -> None:
     with serving(world) as server:
         done = fetched(world, server, "--ech", f"ecl:{server.ech_configs}", "--ech", "pn:front.test")

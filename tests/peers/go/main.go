@@ -34,8 +34,8 @@ func echConfig(id byte, publicKey []byte, publicName string) []byte {
 	return append([]byte{0xfe, 0x0d}, vector(2, contents)...)
 }
 
-// serve reads one request and answers it with what was agreed.
-func serve(connection net.Conn) {
+// serve reads one request and answers it with what was agreed, or sends the client on.
+func serve(connection net.Conn, location string) {
 	defer connection.Close()
 	secured := connection.(*tls.Conn)
 	if err := secured.Handshake(); err != nil {
@@ -49,7 +49,11 @@ func serve(connection net.Conn) {
 	body := fmt.Sprintf("version=%s suite=%s group=%d resumed=%t ech=%t name=%s alpn=%s client=%d\n",
 		tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite), state.CurveID,
 		state.DidResume, state.ECHAccepted, state.ServerName, state.NegotiatedProtocol, len(state.PeerCertificates))
-	fmt.Fprintf(secured, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	status := "200 OK"
+	if location != "" {
+		status = "302 Found\r\nLocation: " + location
+	}
+	fmt.Fprintf(secured, "HTTP/1.1 "+status+"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
 }
 
 func main() {
@@ -60,6 +64,7 @@ func main() {
 	group := flag.Uint("group", 0, "the only group, by its number")
 	older := flag.Bool("tls12", false, "TLS 1.2 only")
 	askClient := flag.Bool("ask", false, "require a client certificate")
+	location := flag.String("location", "", "URL to send clients on to")
 	staple := flag.String("staple", "", "file with an OCSP response")
 	flag.Parse()
 
@@ -103,6 +108,6 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		go serve(connection)
+		go serve(connection, *location)
 	}
 }

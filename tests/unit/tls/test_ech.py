@@ -20,7 +20,7 @@ from tls import ech, hpke
 from tls.alerts import Alert
 from tls.client import TlsClient
 from tls.config import TLS12, TLS13, ClientCertificate, ResumptionOffer, SessionTicket, TlsConfig
-from tls.errors import EchRejectedError, PeerMisbehavedError, TlsError, UsageError
+from tls.errors import EchRejectedError, TlsError, UsageError
 from tls.events import HandshakeCompleted, TicketReceived
 
 RAW_KEY = KEY.public_key().public_bytes_raw()
@@ -330,7 +330,7 @@ def test_a_damaged_list_is_the_callers_mistake(octets: bytes) -> None:
 
 
 def test_a_low_order_key_is_nobodys() -> None:
-    with pytest.raises(PeerMisbehavedError):
+    with pytest.raises(UsageError, match="public key is none"):
         TlsClient(TlsConfig(ech_configs=config_list(ech_config(bytes(32)))), SECRET_NAME)
 
 
