@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pycurl_redox.fetch import Fetcher
     from pycurl_redox.hsts import HstsCache
     from pycurl_redox.job import Job
+    from pycurl_redox.no_network import NoNetwork
     from pycurl_redox.options import CommandLine
     from pycurl_redox.output import Output
     from pycurl_redox.reporter import Tracer
@@ -62,6 +63,7 @@ class Command:
         self._last_began: float | None = None
         self._network_factory = network_factory
         self._network: NetworkLike | None = None
+        self._no_network: NoNetwork | None = None
         self._tracer: Tracer | None = None
         self._trace_file: BinaryIO | None = None
 
@@ -71,6 +73,15 @@ class Command:
         if self._network is None:
             self._network = self._network_factory(self.config.nic)
         return self._network
+
+    @property
+    def no_network(self) -> NoNetwork:
+        """What runs a transfer that needs none."""
+        if self._no_network is None:
+            from pycurl_redox.no_network import NoNetwork
+
+            self._no_network = NoNetwork()
+        return self._no_network
 
     def run(self) -> int:
         """Do all transfers; the exit code is the last one's, or the first failure's with --fail-early.
@@ -116,6 +127,8 @@ class Command:
                 network.run(self._close_connections(network))
             finally:
                 network.close()
+        if self._no_network is not None:
+            self._no_network.close()
         if self._trace_file is not None:
             self._trace_file.close()
         self.stderr.flush()
@@ -296,7 +309,7 @@ class OperationSetup:
         self.routing = Routing(operation, command.environment, command.warn)
         self.dump_has_begun = False
         """The file of -D holds a head already: the next one is added."""
-        self._fetcher: Fetcher | None = None
+        self._fetchers: dict[bool, Fetcher] = {}
         if operation.uses_cookie_jar:
             self._load_cookies()
         if operation.hsts is not None or operation.alt_svc is not None:
@@ -304,17 +317,18 @@ class OperationSetup:
         if operation.ssl_sessions is not None:
             self._load_sessions(operation.ssl_sessions)
 
-    @property
-    def fetcher(self) -> Fetcher:
-        if self._fetcher is None:
+    def fetcher(self, *, needs_network: bool) -> Fetcher:
+        """Return who fetches; side by side all do so on the network's loop."""
+        command = self.command
+        needs_network |= command.config.parallel
+        if needs_network not in self._fetchers:
             from pycurl_redox.fetch import Fetcher
 
-            command = self.command
-            self._fetcher = Fetcher(
-                command.network, command.pool, self.routing, self._make_tls, command.names
-            )
-            self._fetcher.hsts, self._fetcher.alt_svc = command.hsts, command.alt_svc
-        return self._fetcher
+            network = command.network if needs_network else command.no_network
+            fetcher = Fetcher(network, command.pool, self.routing, self._make_tls, command.names)
+            fetcher.hsts, fetcher.alt_svc = command.hsts, command.alt_svc
+            self._fetchers[needs_network] = fetcher
+        return self._fetchers[needs_network]
 
     def _make_tls(self, options: TlsOptions) -> TlsSettings:
         from pycurl_redox.tls_settings import TlsSettings

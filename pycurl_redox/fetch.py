@@ -169,6 +169,7 @@ class Session:
             raw=config.raw,
             continue_wait=config.expect100_timeout,
             rate=config.limit_rate,
+            wait_for=self.network.wait_for,
         )
 
     async def run(self) -> Incoming | FileTransfer:
@@ -183,7 +184,7 @@ class Session:
             raise
         while True:
             if self.transfer.url.scheme == "file":
-                return self._open_file()
+                return await self._open_file()
             connection, response = await self._hop()
             try:
                 if not await self._goes_on(connection, response):
@@ -195,7 +196,7 @@ class Session:
             except BaseException as error:
                 raise self.ended(connection, error) from error
 
-    def _open_file(self) -> FileTransfer:
+    async def _open_file(self) -> FileTransfer:
         from pycurl_redox.file_url import FileTransfer
 
         try:
@@ -203,7 +204,7 @@ class Session:
         except errors.FetchError as error:
             self._leads_nowhere(error)
             raise
-        return FileTransfer(self)
+        return await FileTransfer(self).begin()
 
     def _leads_nowhere(self, error: errors.FetchError) -> None:
         """Say why there is no connection to be had, where there is more to say than the kind of error."""

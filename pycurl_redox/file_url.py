@@ -6,18 +6,30 @@ those of a response.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
 from pycurl_redox.compose import method_word
+from tcpip.descriptors import READABLE, WRITABLE
+from tcpip.errors import TimedOutError
+from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from pycurl_redox.fetch import Session
     from pycurl_redox.message import Body
+    from pycurl_redox.stream import Buffer
     from pycurl_redox.transfer import Transfer
 
 CHUNK = 64 * 1024
+TURN = 0.05
+"""Seconds of copying after which others have a turn: the meter, transfers beside this one."""
+NOBODY_READS = 0.05
+"""Seconds until a FIFO without a reader is tried again: the kernel does not tell when there is one."""
 FILE_MODE = 0o644
 
 
@@ -34,16 +46,24 @@ class FileTransfer:
         self._file: int | None = None
         self._left: int | None = None
         self._given = 0
+        self._is_regular = True
+        """Ready at any time, which cannot be waited for."""
         self._number = -1
         self.is_finished = False
         self.result = session.transfer.result
         self.result.local = ("", -1)
         self.result.method = method_word(session.transfer)
+        self._turn_ends = session.began + TURN
+
+    async def begin(self) -> Self:
+        """Open the file; write it, where it is an upload."""
         try:
-            self._begin()
+            await self._begin()
         except BaseException as error:
-            self._say(error)
-            raise
+            failure = self._session.translated(error)
+            self._say(failure)
+            raise failure from error
+        return self
 
     async def read(self) -> bytes:
         """Return the next octets, empty at the end."""
@@ -53,8 +73,9 @@ class FileTransfer:
         self._given = 0
         size = CHUNK if self._left is None else min(CHUNK, self._left)
         try:
-            self._session.check_time()
-            data = os.read(self._file, size) if self._file is not None and size else b""
+            data = await self._read(size) if size else b""
+        except TimedOutError as error:
+            raise self._session.translated(error) from error
         except IsADirectoryError:
             data = b""  # a folder is an empty file to curl
         except OSError as error:
@@ -69,6 +90,29 @@ class FileTransfer:
         self._given = len(data)
         return data
 
+    async def _read(self, size: int) -> bytes:
+        """Wait for what a FIFO, a terminal or the like may have, and read it."""
+        if self._file is None:
+            return b""
+        while True:
+            await self._give_way(self._file, READABLE)
+            try:
+                return os.read(self._file, size)
+            except BlockingIOError:
+                continue  # somebody else was faster
+
+    async def _give_way(self, file: int, events: int) -> None:
+        """Wait until a descriptor is ready, and let others have a turn; TimedOutError at the deadline."""
+        session = self._session
+        session.check_time()
+        if not self._is_regular:
+            await session.network.wait_for(file, events, session.deadline)
+            session.check_time()
+        now = session.network.now()
+        if now >= self._turn_ends:
+            await sleep_until(now)
+            self._turn_ends = session.network.now() + TURN
+
     def close(self) -> None:
         """Let go of the file; what was not read stays unread."""
         if not self.is_finished:
@@ -80,23 +124,24 @@ class FileTransfer:
 
     # ---- before the first octet
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         path = file_path(self._transfer)
         if self._transfer.method == "PUT":
             self._number = self._session.fetcher.pool.next_number()
-            self._upload(path)
+            await self._upload(path)
         else:
             self._open(path)
 
     def _open(self, path: bytes) -> None:
         try:
-            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise errors.FileUrlError(f"Couldn't open file {os.fsdecode(path)}") from error
         self._number = self._session.fetcher.pool.next_number()
         self._session.observer.transfer_began()
         self._session.mark("pre_transfer")
         status = os.fstat(self._file)
+        self._is_regular = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
         size = None if os.path.isdir(path) else status.st_size
         wanted_range = self._wanted_range()
         if wanted_range is None and self._is_old(int(status.st_mtime)):
@@ -158,15 +203,16 @@ class FileTransfer:
 
     # ---- -T
 
-    def _upload(self, path: bytes) -> None:
+    async def _upload(self, path: bytes) -> None:
         body = self._transfer.body
         assert body is not None
         config = self._transfer.config
         appends = bool(config.continue_at)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if appends else os.O_TRUNC)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        flags |= os.O_APPEND if appends else os.O_TRUNC
         mode = FILE_MODE if config.create_file_mode is None else config.create_file_mode
         try:
-            file = os.open(path, flags, mode)
+            file = await self._open_for_writing(path, flags, mode)
         except OSError as error:
             raise errors.WriteFailedError(f"Can't open {os.fsdecode(path)} for writing") from error
         self.result.to_upload = None  # the meter begins before anyone has asked for the size
@@ -175,22 +221,45 @@ class FileTransfer:
         self._session.mark("pre_transfer")
         try:
             # `-C -` goes on behind what is there; a number was taken off by the body itself.
-            self._copy(body, file, os.fstat(file).st_size if config.continue_at == -1 else 0)
+            status = os.fstat(file)
+            self._is_regular = stat.S_ISREG(status.st_mode)
+            await self._copy(body, file, status.st_size if config.continue_at == -1 else 0)
         except OSError as error:
             raise errors.SendFailedError(f"Failed writing the file: {error.strerror}") from error
         finally:
             os.close(file)
         self._left = 0
 
-    def _copy(self, body: Body, file: int, skip: int) -> None:
-        while len(data := body.read(CHUNK)):
-            self._session.check_time()
+    async def _open_for_writing(self, path: bytes, flags: int, mode: int) -> int:
+        """Open the file; a FIFO when somebody reads it."""
+        session = self._session
+        while True:
+            try:
+                return os.open(path, flags, mode)
+            except OSError as error:
+                if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
+                    raise
+            await sleep_until(session.network.now() + NOBODY_READS)
+            session.check_time()
+
+    async def _copy(self, body: Body, file: int, skip: int) -> None:
+        while len(data := await self._read_body(body)):
             rest = memoryview(data)[skip:]
             skip = max(0, skip - len(data))
             while len(rest):
-                written = os.write(file, rest)
+                await self._give_way(file, WRITABLE)
+                try:
+                    written = os.write(file, rest)
+                except BlockingIOError:
+                    continue
                 rest = rest[written:]
                 self.result.uploaded += written
+
+    async def _read_body(self, body: Body) -> Buffer:
+        if body.source is not None:
+            await self._session.network.wait_for(body.source, READABLE, self._session.deadline)
+            self._session.check_time()
+        return body.read(CHUNK)
 
     def _say(self, error: BaseException | None) -> None:
         """Tell -v how it ended, once."""

@@ -105,7 +105,7 @@ class HttpConnection:
         self.body_sent = 0
         machine = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         head_out = self._write_head(machine, request)
-        upload = Upload(self, request)
+        upload = Upload(self, request, policy.wait_for)
         if policy.rate:
             upload.hold_to(policy.rate, now)
         waits = request.expects_continue and request.body is not None

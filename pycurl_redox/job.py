@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
     from pycurl_redox.continuation import Continuation
+    from pycurl_redox.fetch import Fetcher
     from pycurl_redox.file_url import FileTransfer
     from pycurl_redox.incoming import Incoming
     from pycurl_redox.message import Body, Head
@@ -97,9 +98,16 @@ class Job:
     def run(self) -> int:
         """Do the transfer, and nothing beside it; return its exit code."""
         try:
-            return self.command.network.run(self.perform(sleep_until)) if self.prepare() else 0
+            return self.fetcher.network.run(self.perform(sleep_until)) if self.prepare() else 0
         finally:
             self.clean_up()
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """Who does the transfer, from `prepare` on; a file, and what cannot be asked for, need no network."""
+        assert self.transfer is not None
+        is_local = self._refusal is not None or self.transfer.first_url.scheme == "file"
+        return self.setup.fetcher(needs_network=not is_local)
 
     def prepare(self) -> bool:
         """Open what the transfer needs; False when it is left out.
@@ -118,7 +126,7 @@ class Job:
         assert self.transfer is not None
         if self._refusal is not None:
             return self._refuse(self._refusal)
-        self.reporter.now = self.setup.fetcher.network.now
+        self.reporter.now = self.fetcher.network.now
         if self.config.retry:
             return await self._perform_again_and_again(self.transfer, pause)
         return self.finish(await self._attempt(self.transfer))
@@ -370,7 +378,7 @@ class Job:
             return await self._transfer(transfer)
         reporter = self.reporter
         reporter.progress = line
-        task = self.setup.fetcher.network.spawn(line.run(transfer.result))
+        task = self.fetcher.network.spawn(line.run(transfer.result))
         try:
             return await self._transfer(transfer)
         finally:
@@ -385,7 +393,7 @@ class Job:
 
         return ProgressLine(
             self.command.write_stderr,
-            self.setup.fetcher.network.now,
+            self.fetcher.network.now,
             bar=config.progress_bar,
             start=transfer.resume_from,
             is_first=not transfer.result.retries,
@@ -400,7 +408,7 @@ class Job:
         """--speed-limit: a transfer that is too slow for too long is given up."""
         from pycurl_redox.pace import SpeedWatch
 
-        config, result, network = self.config, transfer.result, self.setup.fetcher.network
+        config, result, network = self.config, transfer.result, self.fetcher.network
         watch = SpeedWatch(config.speed_limit, config.speed_time)
         task = network.spawn(self._receive_all(transfer))
         try:
@@ -418,7 +426,7 @@ class Job:
 
     async def _receive_all(self, transfer: Transfer) -> errors.FetchError | None:
         try:
-            incoming = await self.setup.fetcher.fetch(transfer)
+            incoming = await self.fetcher.fetch(transfer)
             try:
                 await self._receive(incoming)
             finally:
@@ -460,7 +468,7 @@ class Job:
         from pycurl_redox.continuation import Continuation
         from pycurl_redox.retry import Retries
 
-        command, now = self.command, self.setup.fetcher.network.now
+        command, now = self.command, self.fetcher.network.now
         retries = Retries(self.config, now())
         self._continuation = following = Continuation(
             self.config, self.output, self.reporter.note, command.throw_away

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 from pycurl_redox.stream import Buffer
@@ -19,6 +20,10 @@ class AsTyped(bytes):
 
 class Body(Protocol):
     """What a request carries; read once, and again from the start after `rewind`."""
+
+    @property
+    def source(self) -> int | None:
+        """A descriptor that has to be waited for before each `read`; None when there is always something."""
 
     @property
     def length(self) -> int | None:
@@ -125,6 +130,10 @@ class Head:
         return [line + b"\n" for line in self.raw.split(b"\n")[:-1]]
 
 
+WaitFor = Callable[[int, int, float | None], Awaitable[bool]]
+"""`NetworkLike.wait_for`"""
+
+
 class Policy(NamedTuple):
     """What the caller lets a response do."""
 
@@ -133,3 +142,4 @@ class Policy(NamedTuple):
     raw: bool = False  # chunked framing is handed on as it is
     continue_wait: float = CONTINUE_WAIT
     rate: int = 0  # octets a second at most, each way; 0 is no limit
+    wait_for: WaitFor | None = None  # waits for a body that is a pipe; None: its `read` waits

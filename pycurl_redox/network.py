@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pycurl_redox.dial import Note
     from pycurl_redox.dial_options import DialOptions, NameOptions
     from pycurl_redox.resolver import NameResolver
+    from tcpip.descriptors import Descriptors
     from tcpip.local_stream import LocalStream, LocalStreams
     from tcpip.usernet.gateway import UserNetwork
     from tcpip.usernet.impair import ImpairConfig
@@ -203,6 +204,7 @@ class Network:
         self.usernet = usernet
         self._resolvers: dict[NameOptions | None, NameResolver] = {}
         self._local: LocalStreams | None = None
+        self._descriptors: Descriptors | None = None
         self._random_bytes = random_bytes
         if background:
             host.keep_in_background()
@@ -268,6 +270,15 @@ class Network:
         return await self._local.connect(
             path, is_abstract=is_abstract, port=port, now=self.now, deadline=deadline
         )
+
+    async def wait_for(self, fileno: int, events: int, deadline: float | None) -> bool:
+        """Wait for a descriptor of the machine; False at the deadline."""
+        if self._descriptors is None:
+            from tcpip.descriptors import Descriptors
+
+            self._descriptors = Descriptors()
+            self.host.add_source(self._descriptors)
+        return await self._descriptors.wait(fileno, events, deadline)
 
     def reached_by(self, address: IpAddress) -> IpAddress:
         """Which address a connection to this one comes to: the user-mode network's lead to the machine."""

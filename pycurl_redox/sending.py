@@ -12,7 +12,7 @@ from tcpip.scheduler import Signal
 
 if TYPE_CHECKING:
     from pycurl_redox.http1 import HttpConnection
-    from pycurl_redox.message import Request
+    from pycurl_redox.message import Request, WaitFor
     from pycurl_redox.pace import Pace
 
 SENT_WITH_HEAD = 64 * 1024
@@ -37,12 +37,14 @@ class Upload:
         "_pace",
         "_request",
         "_size",
+        "_source",
         "_untold",
+        "_wait_for",
         "connection",
         "is_done",
     )
 
-    def __init__(self, connection: HttpConnection, request: Request) -> None:
+    def __init__(self, connection: HttpConnection, request: Request, wait_for: WaitFor | None = None) -> None:
         self.connection = connection
         self._request = request
         self._changed = Signal()
@@ -51,6 +53,8 @@ class Upload:
         self._untold: list[Buffer] = []
         self._pace: Pace | None = None
         self._size = UPLOAD_PIECE
+        self._wait_for = wait_for
+        self._source = request.body.source if request.body is not None and wait_for is not None else None
         self.is_done = request.body is None
         # curl has nothing to say of data that it sends in one piece with the head.
         self._goes_by_itself = request.body is not None and not (
@@ -68,7 +72,7 @@ class Upload:
 
     def inline(self) -> list[Buffer]:
         """Return the first piece, or the whole of a small body, to go out at once."""
-        if self.is_done:
+        if self.is_done or self._source is not None:
             return []
         return self._next_piece()
 
@@ -91,6 +95,11 @@ class Upload:
             while not self.is_done:
                 if self._pace is not None:
                     await self._pace.wait(self._now(), deadline)
+                if self._source is not None and self._wait_for is not None:
+                    from tcpip.descriptors import READABLE
+
+                    if not await self._wait_for(self._source, READABLE, deadline):
+                        raise TimedOutError("HTTP: nothing to upload in time")
                 await stream.write(self._next_piece(), deadline)
                 self.tell()
         except Exception as error:  # whatever it is, `finished` raises it where the response is waited for

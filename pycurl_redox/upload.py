@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class BytesBody:
     """Octets in memory; they are not copied, and nobody changes them while they are sent."""
 
+    source = None
+
     def __init__(self, data: Buffer) -> None:
         self._view = memoryview(data).cast("B") if len(data) else memoryview(b"")
         self._position = 0
@@ -47,6 +49,14 @@ class FileBody:
         self._length = length
         self._start = self._to_skip = start
         self._read = 0
+
+    @property
+    def source(self) -> int | None:
+        """Where the file has no length somebody else may be writing it."""
+        try:
+            return self._file.fileno() if self._length is None else None
+        except OSError:  # no file of the system's
+            return None
 
     @property
     def length(self) -> int | None:
@@ -104,6 +114,10 @@ class CrlfBody:
         self._line_ends = line_ends
 
     @property
+    def source(self) -> int | None:
+        return self._body.source
+
+    @property
     def length(self) -> int | None:
         length = self._body.length
         return None if length is None or self._line_ends is None else length + self._line_ends
@@ -131,6 +145,8 @@ def count_line_ends(path: str, start: int) -> int:
 
 class IterableBody:
     """Chunks as a program makes them; `make` gives a fresh iterator where they may be sent again."""
+
+    source = None
 
     def __init__(
         self, make: Callable[[], Iterable[Buffer]] | Iterable[Buffer], length: int | None = None

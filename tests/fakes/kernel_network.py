@@ -58,6 +58,9 @@ class KernelNetwork:
         for stream in list(self._streams.values()):
             stream.abort()
 
+    async def wait_for(self, fileno: int, events: int, deadline: float | None) -> bool:
+        return True
+
     async def resolve(
         self, name: str, family: int, deadline: float | None, options: object = None
     ) -> list[IpAddress]:

@@ -54,6 +54,9 @@ class MemoryNetwork:
     def close(self) -> None:
         self.is_closed = True
 
+    async def wait_for(self, fileno: int, events: int, deadline: float | None) -> bool:
+        return True
+
     async def resolve(
         self, name: str, family: int, deadline: float | None, options: NameOptions | None = None
     ) -> list[IpAddress]:

@@ -2,11 +2,14 @@
 
 import os
 import re
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.commands import curl, needs_curl, redox_curl
+from tests.fakes.commands import REDOX_CURL, curl, needs_curl, redox_curl
 from tests.fakes.raw_server import saying, serving
 
 pytestmark = pytest.mark.interop
@@ -147,6 +150,74 @@ def test_a_redirect_to_a_file_is_refused_unless_it_is_asked_for(tmp_path: Path) 
     assert (refused.code, refused.out, refused.err) == (1, b"", message)
     assert (forbidden.code, forbidden.out, forbidden.err) == (1, b"", message)
     assert (asked_for.code, asked_for.out) == (0, b"hello world\nline two\n")
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path
+
+
+def test_a_fifo_is_read_to_its_end(fifo: Path) -> None:
+    with subprocess.Popen([*REDOX_CURL, "-sS", f"file://{fifo}"], stdout=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        with open(fifo, "wb", buffering=0) as file:  # opened when the command has opened it
+            file.write(b"one,")
+            assert command.stdout.read(4) == b"one,"
+            file.write(b"two" * 1_000)
+        assert command.stdout.read() == b"two" * 1_000
+    assert command.returncode == 0
+
+
+def test_a_fifo_is_written_when_somebody_reads_it(fifo: Path) -> None:
+    data = b"three" * 100_000
+    with subprocess.Popen(
+        [*REDOX_CURL, "-sS", "-T", "-", f"file://{fifo}"], stdin=subprocess.PIPE
+    ) as command:
+        assert command.stdin is not None
+        with ThreadPoolExecutor(1) as pool:
+            read = pool.submit(fifo.read_bytes)
+            command.stdin.write(data)
+            command.stdin.close()
+            assert read.result(20) == data
+    assert command.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["{url}", "-T /dev/null {url}", "file:///dev/zero -o /dev/null"],
+    ids=["read", "write", "endless"],
+)
+def test_a_time_limit_holds_for_files_without_end(fifo: Path, words: str) -> None:
+    done = redox_curl("-sS", "-m", "0.2", *words.format(url=f"file://{fifo}").split(), timeout=10)
+    assert done.code == 28
+    assert re.match(r"curl: \(28\) Operation timed out after \d+ milliseconds", done.err)
+
+
+def test_a_time_limit_holds_for_uploads_that_do_not_come(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    try:
+        line = [*REDOX_CURL, "-sS", "-m", "0.2", "-T", "-", f"file://{tmp_path}/up"]
+        assert subprocess.run(line, stdin=ours, timeout=10, capture_output=True).returncode == 28
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_an_interrupt_ends_the_wait_for_a_fifo(fifo: Path) -> None:
+    line = [*REDOX_CURL, "-sS", f"file://{fifo}"]
+    with subprocess.Popen(line, stderr=subprocess.PIPE) as command, open(fifo, "wb"):  # it waits for octets
+        command.send_signal(signal.SIGINT)
+        _, err = command.communicate(timeout=10)
+    assert (command.returncode, err) == (-signal.SIGINT, b"")
+
+
+def test_a_file_is_read_where_there_is_no_network(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"here")
+    words = ("-sS", "--nic", "tap:no-such-tap", f"file://{tmp_path}/a")
+    assert redox_curl(*words)[:2] == (0, b"here")
+    assert redox_curl(*words, "http://127.0.0.1:1/").code == 45
 
 
 @needs_curl

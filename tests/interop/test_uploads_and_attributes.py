@@ -1,6 +1,8 @@
 """`--crlf`, `-B` and `--xattr`, with real files."""
 
 import os
+import queue
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.commands import REDOX_CURL, curl, needs_curl, redox_curl, run
-from tests.fakes.raw_server import read_request, saying, serving
+from tests.fakes.raw_server import read_request, saying, serving, silent
 
 pytestmark = pytest.mark.interop
 
@@ -48,6 +50,44 @@ def test_a_file_system_that_refuses_is_warned_of() -> None:
         ours, theirs = redox_curl(*line), curl(*line)
     assert (ours.code, ours.err) == (theirs.code, theirs.err)
     assert "Error setting extended attributes on '/dev/null'" in ours.err
+
+
+@pytest.mark.parametrize("upload", ["-", "."])
+def test_what_comes_down_a_pipe_goes_out_at_once(upload: str) -> None:
+    """And the head before it: the server may answer while the body is still to come."""
+    received: queue.Queue[bytes] = queue.Queue()
+
+    def converse(link):
+        received.put(read_request(link).partition(b"\r\n\r\n")[0])
+        data = b""
+        while not data.endswith(b"0\r\n\r\n"):
+            data = link.recv(65_536)
+            received.put(data)
+        link.sendall(OK)
+
+    with serving(converse) as port:
+        line = [*REDOX_CURL, "-sS", "-H", "Expect:", "-T", upload, f"http://127.0.0.1:{port}/"]
+        with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as command:
+            assert command.stdin is not None
+            assert received.get(timeout=10).startswith(b"PUT / HTTP/1.1\r\n")
+            for piece in (b"one", b"two"):
+                command.stdin.write(piece)
+                command.stdin.flush()
+                assert received.get(timeout=10) == b"3\r\n" + piece + b"\r\n"
+            out, _ = command.communicate(timeout=10)
+    assert (command.returncode, out) == (0, b"x")
+
+
+def test_an_upload_that_does_not_come_meets_the_time_limit() -> None:
+    ours, theirs = os.pipe()
+    try:
+        with serving(silent) as port:
+            line = [*REDOX_CURL, "-sS", "-m", "0.3", "-T", "-", f"http://127.0.0.1:{port}/", "-H", "Expect:"]
+            done = subprocess.run(line, stdin=ours, timeout=10, capture_output=True)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (done.returncode, done.stdout) == (28, b"")
 
 
 @pytest.mark.parametrize("option", ["--crlf", "-B"])

@@ -32,6 +32,7 @@ NEEDED_ELSEWHERE = {
     "pycurl_redox.password", "pycurl_redox.ping",
     "pycurl_redox.progress", "pycurl_redox.redirect", "pycurl_redox.resolve_rules", "pycurl_redox.resolver",
     "pycurl_redox.set_cookie", "pycurl_redox.tls_names", "pycurl_redox.trace", "pycurl_redox.writeout",
+    "pycurl_redox.no_network", "tcpip.bare_loop", "tcpip.descriptors",
     "tcpip.destinations", "tcpip.dns", "tcpip.hosts", "tcpip.local_stream", "tcpip.lookup", "tcpip.ping",
     "tcpip.snapshot", "tcpip.tcp.info", "tcpip.udp", "tcpip.usernet.impair", "tcpip.usernet.info",
     "tcpip.usernet.local_end", "tcpip.usernet.local_sockets", "tcpip.wire.dns", "tcpip.wire.pcap",
@@ -66,6 +67,14 @@ def test_a_plain_http_get_imports_only_what_it_uses() -> None:
     assert "tcpip.tcp.connection" in modules  # the list is one of modules at all
     assert modules & NEEDED_ELSEWHERE == set()
     assert modules & TLS_ONLY == set()
+
+
+@pytest.mark.slow
+def test_a_file_needs_no_network(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"small")
+    modules = modules_of_a_fetch(f"file://{tmp_path}/small")
+    assert "tcpip.bare_loop" in modules
+    assert not {"pycurl_redox.network", "tcpip.host", "tcpip.stack", "virtio"} & modules
 
 
 @pytest.mark.slow
