@@ -369,9 +369,9 @@ def _shares(exchanges: tuple[KeyExchange, ...], grease: tuple[int, ...] = ()) ->
 def _check(config: TlsConfig) -> None:
     if not config.cipher_suites or not config.groups or not config.signature_schemes:
         raise UsageError("TlsConfig: cipher suites, groups and signature schemes must not be empty")
-    if not all(group in config.groups for group in config.key_shares):
+    if not set(config.key_shares) <= set(config.groups):
         raise UsageError("TlsConfig: a key share for a group that is not offered")
-    if not all(group in GROUP_NAMES for group in config.groups):
+    if not GROUP_NAMES.keys() >= set(config.groups):
         raise UsageError("TlsConfig: unknown group")
     if config.raw_public_keys and config.versions != (TLS13,):
         raise UsageError("TlsConfig: raw public keys are of TLS 1.3 alone: versions must be (TLS13,)")
@@ -382,9 +382,9 @@ def _check(config: TlsConfig) -> None:
         raise UsageError("TlsConfig: pad_records_to is from 1 to 16385")
     if not all(1 <= len(protocol) <= 255 for protocol in config.alpn):
         raise UsageError("TlsConfig: ALPN names have 1 to 255 octets")
-    if not config.versions or not all(version in (TLS12, TLS13) for version in config.versions):
+    if not config.versions or not {TLS12, TLS13} >= set(config.versions):
         raise UsageError("TlsConfig: versions are TLS13, TLS12, or both")
-    if not all(suite in crypto.CIPHER_SUITES for suite in config.cipher_suites):
+    if not crypto.CIPHER_SUITES.keys() >= set(config.cipher_suites):
         raise UsageError("TlsConfig: unknown cipher suite")
-    if not all(suite in crypto.CIPHER_SUITES_12 for suite in config.cipher_suites_12):
+    if not crypto.CIPHER_SUITES_12.keys() >= set(config.cipher_suites_12):
         raise UsageError("TlsConfig: unknown cipher suite of TLS 1.2")
