@@ -391,12 +391,16 @@ class OperationSetup:
 
     def _load_sessions(self, path: str) -> None:
         """Take what --ssl-sessions has kept; a damaged file is told of and set aside."""
+        from pycurl_redox.state_file import is_of_others
         from pycurl_redox.tls_sessions import MAX_FILE
 
         command, octets = self.command, b""
         try:
             with open(path, "rb") as file:
-                octets = file.read(MAX_FILE)
+                if is_of_others(file.fileno()):
+                    command.warn(f"{path}: others may write to it: its sessions of TLS are not used")
+                else:
+                    octets = file.read(MAX_FILE)
         except FileNotFoundError:
             pass  # it will be made
         except OSError as error:

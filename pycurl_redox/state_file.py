@@ -51,6 +51,16 @@ def replace_secret_file(path: str, octets: bytes) -> None:
         raise
 
 
+def is_of_others(descriptor: int) -> bool:
+    """Whether a file is not ours, or somebody beside us may write to it: what it says may be his."""
+    import os
+    import stat
+
+    status = os.fstat(descriptor)
+    is_file = stat.S_ISREG(status.st_mode)
+    return is_file and (status.st_uid != os.geteuid() or bool(status.st_mode & 0o022))
+
+
 def date_text(moment: int) -> str:
     """Return a moment as these files have it: 20261125 09:41:51, in UTC."""
     from pycurl_redox.dates import date_of

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tls.codec import Reader, vector
-from tls.config import TLS12, ResumptionOffer, SessionTicket
+from tls.config import TLS12, TLS13, ResumptionOffer, SessionTicket, TlsLimits
 from tls.errors import PeerMisbehavedError
+from tls.messages import MAX_SESSION_ID
+from tls.traffic import MAX_TICKET_LIFETIME
 
 PER_SERVER = 4
 """Tickets kept of one server, the newest: a connection uses one up, and most servers send two."""
 MAX_SERVERS = 1000
 MAX_FILE = 8 << 20
+MAX_IDENTITY = TlsLimits().ticket_size
 HEADER = b"# Sessions of TLS, as redox-curl keeps them: whoever reads this file reads and resumes them.\n"
 _FORM = 1
 _SALT_SIZE = _MAC_SIZE = 32
@@ -99,14 +102,20 @@ class SessionStore:
         return damaged
 
     def file_octets(self, now: float, random_bytes: Callable[[int], bytes]) -> bytes:
-        """Return the file as it should be: all that may still be used, under new salts."""
+        """Return the file as it should be: all that may still be used, under new salts.
+
+        Where that is more than `load` would be given, the oldest are left out.
+        """
         lines = [_line(salt, mac, kept) for salt, mac, kept in self._sealed if not kept.is_over(now)]
         for key, all_kept in self._kept.items():
             for kept in all_kept:
                 if not kept.is_over(now):
                     salt = random_bytes(_SALT_SIZE)
                     lines.append(_line(salt, _mac(salt, key), kept))
-        return HEADER + b"".join(lines)
+        first, room = len(lines), MAX_FILE - len(HEADER)
+        while first and (room := room - len(lines[first - 1])) >= 0:
+            first -= 1
+        return HEADER + b"".join(lines[first:])
 
 
 def _key(host: str, port: int, settings: str) -> str:
@@ -145,7 +154,7 @@ def _encoded(kept: Kept) -> bytes:
     ticket = kept.ticket
     numbers = (ticket.version, ticket.cipher_suite, ticket.signature_scheme or 0, ticket.group)
     return (
-        bytes((_FORM, ticket.was_verified))
+        bytes((_FORM, ticket.was_verified | ticket.is_raw_key << 1))
         + b"".join(number.to_bytes(2, "big") for number in numbers)
         + int(kept.came * 1000).to_bytes(8, "big")
         + ticket.lifetime.to_bytes(4, "big")
@@ -164,16 +173,24 @@ def _decoded(octets: bytes) -> Kept:
     with Reader(octets, "session") as reader:
         if reader.uint(1) != _FORM:
             raise ValueError("another form")
-        was_verified = bool(reader.uint(1))
+        flags = reader.uint(1)
         version, suite, scheme, group = (reader.uint(2) for _ in range(4))
         came, lifetime, age_add, early = reader.uint(8), reader.uint(4), reader.uint(4), reader.uint(4)
         name, identity = reader.vector(2).decode(), reader.vector(2)
         session_id, secret = reader.vector(1), reader.vector(1, 1)
         chain = []
-        with reader.block(3) as block:
+        with reader.block(3, 1) as block:
             while block.remaining:
                 chain.append(block.vector(3, 1))
         alpn, ocsp, scts = (_read_optional(reader) for _ in range(3))
+    is_possible = (
+        version in (TLS12, TLS13)
+        and lifetime <= MAX_TICKET_LIFETIME
+        and len(identity) <= MAX_IDENTITY
+        and len(session_id) <= MAX_SESSION_ID
+    )
+    if not is_possible:
+        raise ValueError("no session that a server has given")
     ticket = SessionTicket(
         server_name=name,
         identity=identity,
@@ -186,7 +203,8 @@ def _decoded(octets: bytes) -> Kept:
         peer_chain=tuple(chain),
         ocsp_response=ocsp,
         sct_list=scts,
-        was_verified=was_verified,
+        was_verified=bool(flags & 1),
+        is_raw_key=bool(flags & 2),
         signature_scheme=scheme or None,
         version=version,
         session_id=session_id,

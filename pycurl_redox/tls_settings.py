@@ -13,7 +13,15 @@ from tcpip.clock import wall_clock
 from tls.alerts import Alert
 from tls.certificates import Certificate
 from tls.client import TlsClient
-from tls.config import CIPHER_SUITE_NAMES, TLS12, TLS13, VERSION_NAMES, ClientCertificate, TlsConfig
+from tls.config import (
+    CIPHER_SUITE_NAMES,
+    TLS12,
+    TLS13,
+    VERSION_NAMES,
+    ClientCertificate,
+    SessionTicket,
+    TlsConfig,
+)
 from tls.errors import (
     AlertReceivedError,
     CertificateError,
@@ -24,8 +32,10 @@ from tls.errors import (
     UsageError,
 )
 from tls.events import Event, HandshakeCompleted, MessageTraced, TicketReceived
+from tls.handshake import check_staple
 from tls.offer import make_offer
 from tls.paths import VerifiedPath, verify_chain
+from tls.proofs import proof_of_session
 from tls.trust import TrustStore
 
 if TYPE_CHECKING:
@@ -129,12 +139,29 @@ class TlsSettings:
     def _resuming(
         self, settings: TlsConfig, store: SessionStore, host: str, port: int, observer: Observer
     ) -> TlsConfig:
-        """With a session of this server, if there is one; what was kept in a file is verified again."""
+        """With a session of this server, if there is one that stands; one from a file is verified again."""
         found = store.take(host, port, self._identity, wall_clock())
-        if found is None:
+        if found is None or not self._stands(settings, found[0].ticket, host, found[1]):
             return settings
         observer.note("SSL re-using session ID")
         return settings._replace(resumption=found[0], verify_resumed=found[1])
+
+    def _stands(self, settings: TlsConfig, ticket: SessionTicket, host: str, is_from_file: bool) -> bool:
+        """Whether who made this session would be accepted now: data may go to him before he has said a word.
+
+        One whose certificate has run out is not offered, either: the server may have another by now.
+        """
+        leaf = ticket.peer_chain[0]
+        try:
+            pins = self._options.pinnedpubkey
+            if pins is not None and not is_pinned(pins, Certificate.parse(leaf).key_der):
+                return False
+            if is_from_file:
+                proof = proof_of_session(settings, host, ticket)
+                check_staple(settings, Certificate.parse(leaf), proof.peer, proof.path)
+        except TlsError:
+            return False
+        return True
 
     def on_event(self, connection: Connection) -> Callable[[Event], None]:
         """Return what takes the events of a connection that are no data."""
@@ -207,7 +234,8 @@ class TlsSettings:
     def _identity(self) -> str:
         """What a session is bound to, beside the server: our options, and who we say we are."""
         mine = self._tls.client_certificate if self._tls is not None else None
-        options = self._options._replace(early_data=False)  # it changes nothing in what a session is
+        # The one changes nothing in what a session is, the other is not to be guessed from a file of them.
+        options = self._options._replace(early_data=False, passphrase=None)
         return repr((*options, mine.chain if mine is not None else ()))
 
     @property

@@ -160,6 +160,18 @@ def test_a_file_that_others_could_read_is_closed_to_them(site: Site, tmp_path: P
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
+def test_a_file_that_others_may_write_to_is_not_believed(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "sessions"
+    fetched(site, "--ssl-sessions", str(path), site.plain)
+    path.chmod(0o620)
+    out = tmp_path / "out"
+    done = redox_curl("--cacert", site.ca, "--ssl-sessions", str(path), site.plain, "-o", str(out))
+    assert out.read_text() == FULL
+    assert "others may write to it" in done.err.replace("\nWarning: ", " ")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert fetched(site, "--ssl-sessions", str(path), site.plain).out == RESUMED.encode()
+
+
 def test_a_session_is_given_out_once(site: Site, tmp_path: Path) -> None:
     kept, copy = tmp_path / "sessions", tmp_path / "copy"
     fetched(site, "--ssl-sessions", str(kept), site.plain)

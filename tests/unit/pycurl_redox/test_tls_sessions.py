@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurl_redox.tls_sessions import MAX_SERVERS, PER_SERVER, SessionStore
+from pycurl_redox.tls_sessions import MAX_FILE, MAX_SERVERS, PER_SERVER, SessionStore
 from tls.config import TLS12, TLS13, SessionTicket
 
 NOW = 1_800_000_000.0
@@ -105,7 +105,7 @@ def test_there_is_a_bound_for_a_server_and_for_all() -> None:
         {},
         {"version": TLS12, "session_id": b"id", "identity": b"", "group": 0x1D, "cipher_suite": 0xC02B},
         {"alpn": None, "ocsp_response": b"staple", "sct_list": b"\0\1x", "was_verified": False},
-        {"signature_scheme": None, "peer_chain": (), "max_early_data_size": 0xFFFFFFFF, "version": TLS13},
+        {"signature_scheme": None, "is_raw_key": True, "max_early_data_size": 0xFFFFFFFF, "version": TLS13},
     ],
 )
 def test_a_session_is_read_back_as_it_was_written(changes: dict[str, object]) -> None:
@@ -143,6 +143,22 @@ def test_it_knows_whether_the_file_has_to_be_written() -> None:
     assert taken(store) is not None and store.is_changed
 
 
+def session_octets(**changes: object) -> bytes:
+    line = full(ticket(**changes)).file_octets(NOW, random_bytes).split(b"\n")[1]
+    return a2b_base64(line.partition(b":")[2])
+
+
+def test_a_file_is_never_longer_than_what_is_read_of_it() -> None:
+    store = SessionStore()
+    for number in range(12):
+        store.give(f"{number}.test", 443, "s", ticket(peer_chain=(bytes(600_000),)), NOW)
+    octets = store.file_octets(NOW, random_bytes)
+    assert MAX_FILE // 2 < len(octets) <= MAX_FILE
+    again = SessionStore()
+    assert again.load(octets, NOW) == 0
+    assert taken(again, host="0.test") is None and taken(again, host="11.test") is not None
+
+
 LINES = {
     "no colon": lambda line: line.replace(b":", b""),
     "no base64": lambda line: line.replace(b":", b":*"),
@@ -152,6 +168,11 @@ SESSIONS = {
     "a session cut short": lambda session: session[:-1],
     "a session with more behind it": lambda session: session + b"x",
     "another form": lambda session: b"\x09" + session[1:],
+    "no chain": lambda _: session_octets(peer_chain=()),
+    "an unknown version": lambda _: session_octets(version=0x0302),
+    "a lifetime over a week": lambda _: session_octets(lifetime=604_801),
+    "a session id that is too long": lambda _: session_octets(session_id=bytes(33)),
+    "a ticket that no message holds": lambda _: session_octets(identity=bytes(20_481)),
     "a name that is no text": lambda session: session.replace(b"a.test", b"a.\xff\xfes"),
 }
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
 from pycurl_redox import errors
 from pycurl_redox.config import OperationConfig
 from pycurl_redox.message import Observer
+from pycurl_redox.pool import SharedSessions
 from pycurl_redox.tls_options import TlsOptions, proxy_options
 from pycurl_redox.tls_settings import KeyLog, TlsSettings, handshake_failed, is_pinned, pin_of, translated
+from tcpip.clock import wall_clock
 from tests.fakes import pki
 from tests.fakes.scripted_tls_server import CLIENT_CONFIG, ScriptedTlsServer, connected
 from tls.certificates import Certificate
 from tls.client import TlsClient
+from tls.config import SessionTicket
 from tls.errors import AlertReceivedError
-from tls.events import HandshakeCompleted
+from tls.events import HandshakeCompleted, TicketReceived
 from tls.paths import Break, find_path
+
+DAY = 86_400
 
 
 def settings(**fields: object) -> TlsSettings:
@@ -157,3 +166,95 @@ def test_the_systems_store_is_asked_beside_the_file_only_when_told_to(tmp_path: 
     store = TlsSettings(options, {"SSL_CERT_FILE": str(tmp_path / "system")})._open_trust()
     found = find_path([leaf.certificate], store, pki.NOW)
     assert isinstance(found, Break) is not native
+
+
+# Sessions
+
+
+class Kept(NamedTuple):
+    """Settings with a session of a.test, as they are before the next connection."""
+
+    settings: TlsSettings
+    observer: Observer
+
+    def hello(self) -> ScriptedTlsServer:
+        server = ScriptedTlsServer(self.settings.client("a.test", self.observer, is_idempotent=True))
+        server.read_client_hello()
+        return server
+
+    def is_offered(self) -> bool:
+        return 41 in self.hello().extensions
+
+
+def with_session(
+    leaf: pki.Issued,
+    fields: dict[str, object],
+    *,
+    from_file: bool,
+    new_fields: dict[str, object] | None = None,
+) -> Kept:
+    """A connection with `fields` left a session; the next, in another command if `from_file`, has more."""
+    options = TlsOptions()._replace(early_data=True, **fields)
+    shared, observer = SharedSessions(), Observer()
+    settings = TlsSettings(options, {}, sessions=shared)
+    settings.client("a.test", observer)
+    ticket = SessionTicket(
+        "a.test", b"t", bytes(32), 0x1301, 600, 0, 100, b"http/1.1", (leaf.certificate.der,), None, None, True
+    )
+    connection = SimpleNamespace(route=object(), observer=observer, tls_end=lambda _: ("a.test", 443))
+    settings.on_event(connection)(TicketReceived(ticket))  # type: ignore[arg-type]
+    if from_file:
+        octets = shared.open().file_octets(wall_clock(), os.urandom)
+        shared = SharedSessions()
+        assert shared.open().load(octets, wall_clock()) == 0
+    return Kept(TlsSettings(options._replace(**(new_fields or {})), {}, sessions=shared), observer)
+
+
+ROOT = pki.ca(not_before=int(wall_clock()) - 9 * DAY, not_after=int(wall_clock()) + 9 * DAY)
+
+
+def trusting(folder: Path) -> dict[str, object]:
+    path = folder / "ca.pem"
+    path.write_bytes(ssl.DER_cert_to_PEM_cert(ROOT.certificate.der).encode())
+    return {"cacert": str(path)}
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_session_is_offered_and_data_may_go_early(tmp_path: Path, from_file: bool) -> None:
+    now = int(wall_clock())
+    leaf = pki.leaf(ROOT, names=["a.test"], not_before=now - DAY, not_after=now + DAY)
+    hello = with_session(leaf, trusting(tmp_path), from_file=from_file).hello()
+    assert 41 in hello.extensions and hello.client.early_data_room == 100
+
+
+def test_a_session_from_a_file_whose_certificate_has_run_out_is_not_offered(tmp_path: Path) -> None:
+    now = int(wall_clock())
+    leaf = pki.leaf(ROOT, names=["a.test"], not_before=now - 2 * DAY, not_after=now - DAY)
+    assert not with_session(leaf, trusting(tmp_path), from_file=True).is_offered()
+
+
+def test_a_session_from_a_file_is_not_offered_without_a_staple_that_is_wanted(tmp_path: Path) -> None:
+    now = int(wall_clock())
+    leaf = pki.leaf(ROOT, names=["a.test"], not_before=now - DAY, not_after=now + DAY)
+    fields = trusting(tmp_path) | {"cert_status": True}
+    assert not with_session(leaf, fields, from_file=True).is_offered()
+    assert with_session(leaf, fields, from_file=False).is_offered(), "it was judged in this very command"
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_nothing_goes_early_to_who_has_another_key_than_the_pinned_one(
+    tmp_path: Path, from_file: bool
+) -> None:
+    leaf, pin = pki.leaf(None), tmp_path / "pin"
+    pin.write_bytes(leaf.certificate.key_der)
+    kept = with_session(leaf, {"insecure": True, "pinnedpubkey": str(pin)}, from_file=from_file)
+    pin.write_bytes(b"another")
+    hello = kept.hello()
+    assert 41 not in hello.extensions and hello.client.early_data_room == 0
+
+
+def test_a_pass_phrase_does_not_bind_a_session() -> None:
+    """The file's hashes are salted, but who has the file could try pass phrases on them."""
+    fields = {"insecure": True, "passphrase": "first"}
+    kept = with_session(pki.leaf(None), fields, from_file=True, new_fields={"passphrase": "second"})
+    assert kept.is_offered()
