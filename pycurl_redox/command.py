@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from pycurl_redox import errors, messages
+from pycurl_redox.descriptors import transfers_at_once
 from pycurl_redox.output import open_deaf
 from pycurl_redox.pool import MAX_IDLE, Names, Pool, SharedSessions
 from pycurl_redox.routing import Routing
@@ -52,7 +53,8 @@ class Command:
         self.environment = environment
         self.stderr = stderr
         config = self.config
-        self.pool = Pool(max(MAX_IDLE, config.parallel_max), config.parallel_max_host)
+        rest = min(max(MAX_IDLE, config.parallel_max), transfers_at_once())
+        self.pool = Pool(rest, config.parallel_max_host)
         self.names = Names()
         self.cookies: CookieJar | None = None
         self.exit_code = 0

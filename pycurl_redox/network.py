@@ -24,9 +24,10 @@ import os
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from pycurl_redox import descriptors
 from pycurl_redox.errors import InterfaceError
 from tcpip.clock import wall_clock
-from tcpip.errors import AddressError, TimedOutError
+from tcpip.errors import AddressError, BindError, ConnectRefusedError, ResolveError, TimedOutError
 from tcpip.host import Host
 from tcpip.scheduler import Task
 from tcpip.sockets import EchoSocket, TcpStream, connect
@@ -242,6 +243,20 @@ class Network:
         `options` say from where, and what its packets are marked with; `note`
         hears what comes of that.
         """
+        try:
+            return await self._connect(address, port, deadline, options, note)
+        except (ConnectRefusedError, BindError, OSError) as error:
+            self._blame_descriptors(error)
+            raise
+
+    async def _connect(
+        self,
+        address: IpAddress,
+        port: int,
+        deadline: float | None,
+        options: DialOptions | None,
+        note: Note | None,
+    ) -> TcpStream:
         host, is_own = self.host, address.is_loopback or address.is_unspecified  # 0.0.0.0, as Linux takes it
         if is_own and self.usernet is not None and not host.stack.is_listening(port):
             return await self._connect_to_own_machine(address, port, deadline, options, note)
@@ -296,10 +311,14 @@ class Network:
         self, name: str, family: int, deadline: float | None, options: NameOptions | None = None
     ) -> list[IpAddress]:
         """Find the addresses of a name, in the order of RFC 6724; family 0, 4 or 6; `ResolveError`."""
-        names = self._names(options)
-        if names.needs_dns(name, family):
-            await self._configured(4, deadline)
-        return await names.resolve(name, family, deadline)
+        try:
+            names = self._names(options)
+            if names.needs_dns(name, family):
+                await self._configured(4, deadline)
+            return await names.resolve(name, family, deadline)
+        except (ResolveError, OSError) as error:
+            self._blame_descriptors(error)
+            raise
 
     async def services(
         self, name: str, deadline: float | None, options: NameOptions | None = None
@@ -341,6 +360,11 @@ class Network:
         return state
 
     # private
+
+    def _blame_descriptors(self, error: Exception) -> None:
+        """AddressError where the gateway could open no socket, and had to say something else."""
+        if self.usernet is not None and descriptors.none_is_left():
+            raise AddressError(descriptors.complaint()) from error
 
     def _names(self, options: NameOptions | None = None) -> NameResolver:
         if options not in self._resolvers:

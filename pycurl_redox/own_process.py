@@ -9,6 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pycurl_redox import descriptors
+
+FAILED_INIT = 2
+"""curl's exit code for a start that failed."""
 COLLECT_AFTER = 50_000
 """Objects between two looks for cycles: more than a start makes.  With the default of 700 it has sixty looks;
 what the cycles of closed connections hold until the next one stays below 30 MB."""
@@ -40,6 +44,9 @@ def run_in_own_process(command: Callable[[], int], name: str, write_failed: int)
         return code
     except OSError as error:
         _forget_stdout()
+        if error.errno in descriptors.OUT:
+            sys.stderr.write(f"{name}: {descriptors.complaint()}\n")
+            return FAILED_INIT
         if not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"{name}: cannot write the output: {error.strerror}\n")
         return write_failed
@@ -69,4 +76,7 @@ def _occupy_standard_descriptors() -> None:
 
 def _forget_stdout() -> None:
     """Nobody reads any more: the interpreter must not fail again when it flushes."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    try:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    except OSError:  # out of descriptors
+        sys.stdout = None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
+from pycurl_redox.descriptors import transfers_at_once
 from pycurl_redox.progress import PARALLEL_INTERVAL, ParallelMeter
 from tcpip.scheduler import Signal, sleep_until
 
@@ -34,7 +35,8 @@ class SideBySide:
         wanted = command.config.parallel_max
         self._command = command
         self._network = command.network
-        self._width = wanted if 1 <= wanted <= MAX_WIDTH else DEFAULT_WIDTH
+        width = wanted if 1 <= wanted <= MAX_WIDTH else DEFAULT_WIDTH
+        self._width = min(width, transfers_at_once())  # the others wait for their descriptors
         self._jobs = command.jobs()
         self._next: Job | None = None
         self._running: dict[Job, Task[None]] = {}
