@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from .alerts import Alert
 from .config import CERTIFICATE_BROTLI, CERTIFICATE_ZLIB, CERTIFICATE_ZSTD
-from .errors import PeerMisbehavedError
+from .errors import PeerMisbehavedError, UsageError
 from .messages import CERTIFICATE, HandshakeMessage
 
 Decompressor = Callable[[bytes, int], bytes]
@@ -47,6 +47,14 @@ def available() -> tuple[int, ...]:
     ):
         found.append(CERTIFICATE_ZSTD)
     return (*found, CERTIFICATE_ZLIB)
+
+
+def expect_available(algorithms: tuple[int, ...]) -> None:
+    """Raise `UsageError` where one of these could not be undone here."""
+    for algorithm in algorithms:
+        is_missing = algorithm in (CERTIFICATE_BROTLI, CERTIFICATE_ZSTD) and algorithm not in available()
+        if is_missing or algorithm not in DECOMPRESSORS:
+            raise UsageError(f"TlsConfig: certificate compression {algorithm} is unknown, or has no package")
 
 
 def _zlib(octets: bytes, length: int) -> bytes:

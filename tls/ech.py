@@ -259,23 +259,26 @@ def is_accepted(inner: Offer, hello: ServerHello, message: HandshakeMessage, tra
     return crypto.is_same(wanted, hello.random[-CONFIRMATION_SIZE:])
 
 
-def is_retry_accepted(inner: Offer, hello: ServerHello, message: HandshakeMessage, hash_name: str) -> bool:
-    """Whether a HelloRetryRequest is for the inner hello (RFC 9849 §7.2.1)."""
-    found = hello.extensions.get(ext.ENCRYPTED_CLIENT_HELLO)
-    if found is None:
-        return False
-    if len(found) != CONFIRMATION_SIZE:
+def expect_confirmation(sign: bytes) -> None:
+    """Check the form of encrypted_client_hello in a HelloRetryRequest (RFC 9849 §5)."""
+    if len(sign) != CONFIRMATION_SIZE:
         raise PeerMisbehavedError(
-            f"HelloRetryRequest: encrypted_client_hello must be {CONFIRMATION_SIZE} octets: {len(found)}",
+            f"HelloRetryRequest: encrypted_client_hello must be {CONFIRMATION_SIZE} octets: {len(sign)}",
             Alert.DECODE_ERROR,
         )
+
+
+def is_retry_accepted(
+    inner: Offer, sign: bytes, hello: ServerHello, message: HandshakeMessage, hash_name: str
+) -> bool:
+    """Whether a HelloRetryRequest with this sign is for the inner hello (RFC 9849 §7.2.1)."""
     position = _position_of_ech(hello)
     zeroed = message.encoded[:position] + bytes(CONFIRMATION_SIZE)
     zeroed += message.encoded[position + CONFIRMATION_SIZE :]
     transcript = Transcript(hash_name, inner.encoded)
     transcript.replace_by_message_hash()
     wanted = _confirmation(inner, b"hrr ech accept confirmation", transcript.digest_with(zeroed), hash_name)
-    return crypto.is_same(wanted, found)
+    return crypto.is_same(wanted, sign)
 
 
 def _position_of_ech(hello: ServerHello) -> int:

@@ -13,6 +13,7 @@ from .alerts import Alert
 from .certificates import Certificate, hash_of, is_signed
 from .der import (
     BIT_STRING,
+    BOOLEAN,
     GENERALIZED_TIME,
     OCTET_STRING,
     OID,
@@ -20,6 +21,7 @@ from .der import (
     DerError,
     DerReader,
     oid,
+    oid_text,
     read_time,
 )
 from .errors import StapleError
@@ -32,6 +34,8 @@ MAX_SIGNERS = 5
 
 _BASIC_RESPONSE, _OCSP_SIGNING = oid("1.3.6.1.5.5.7.48.1.1"), oid("1.3.6.1.5.5.7.3.9")
 _ENUMERATED = 0x0A
+_MAY_SIGN = 0x80 | 0x40
+"""digitalSignature or nonRepudiation, as goes with OCSPSigning (RFC 5280 §4.2.1.12)."""
 _HASHES = {
     oid("1.3.14.3.2.26"): "SHA1",
     oid("2.16.840.1.101.3.4.2.1"): "SHA256",
@@ -125,6 +129,7 @@ class BasicResponse:
             if len(self.responses) == MAX_RESPONSES:
                 raise DerError(f"over {MAX_RESPONSES} responses")
             self.responses.append(_read_single(several.enter(SEQUENCE)))
+        _expect_nothing_critical(data)
 
 
 def check(response: bytes | None, certificate: Certificate, issuer: Certificate | None, now: float) -> None:
@@ -184,9 +189,22 @@ def _read_single(single: DerReader) -> Single:
     this_update = read_time(single)
     later = single.optional(0xA0)
     next_update = None if later is None else read_time(later)
+    _expect_nothing_critical(single)
     return Single(
         _HASHES.get(algorithm, ""), name_hash, key_hash, serial, status, reason, this_update, next_update
     )
+
+
+def _expect_nothing_critical(structure: DerReader) -> None:
+    """Pass over the extensions at its end; DerError for one that must be understood (RFC 6960 §4.4)."""
+    if (extensions := structure.optional(0xA1)) is not None:
+        several = extensions.enter_last(SEQUENCE)
+        while several.tag:
+            extension = several.enter(SEQUENCE)
+            kind = extension.read(OID)
+            if extension.tag == BOOLEAN and extension.read_boolean():
+                raise DerError(f"extension {oid_text(kind)} is critical and not known")
+    structure.finish()
 
 
 def _is_authentic(basic: BasicResponse, issuer: Certificate, now: float) -> bool:
@@ -204,6 +222,7 @@ def _is_authentic(basic: BasicResponse, issuer: Certificate, now: float) -> bool
             and signer.issuer_der == issuer.subject_der
             and usage is not None
             and _OCSP_SIGNING in usage
+            and (signer.key_usage is None or signer.key_usage & _MAY_SIGN)
             and signer.not_before <= now <= signer.not_after
             and not signer.unknown_critical
         )

@@ -12,6 +12,7 @@ from . import crypto
 from . import extensions as ext
 from .codec import vector
 from .config import (
+    CERTIFICATE_ZLIB,
     GROUP_NAMES,
     TLS12,
     TLS13,
@@ -24,7 +25,7 @@ from .errors import CertificateError, UsageError
 from .key_schedule import EarlySecret, Transcript, finished_verify_data
 from .messages import build_client_hello
 from .proofs import PskAccepted, proof_of_session
-from .record import MAX_INNER_PLAINTEXT
+from .record import MAX_INNER_PLAINTEXT, MAX_PLAINTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -312,8 +313,9 @@ def _extensions(
         )
     if config.raw_public_keys:
         extensions.append((ext.SERVER_CERTIFICATE_TYPE, ext.certificate_types((2, 0))))
-    if config.record_size_limit is not None:
-        extensions.append((ext.RECORD_SIZE_LIMIT, config.record_size_limit.to_bytes(2, "big")))
+    if (limit := config.record_size_limit) is not None:
+        most = MAX_INNER_PLAINTEXT if TLS13 in config.versions else MAX_PLAINTEXT  # RFC 8449 §4
+        extensions.append((ext.RECORD_SIZE_LIMIT, min(limit, most).to_bytes(2, "big")))
     if config.client_certificate is not None:
         extensions.append((ext.POST_HANDSHAKE_AUTH, b""))
     if grease:
@@ -382,8 +384,14 @@ def _check(config: TlsConfig) -> None:
         raise UsageError("TlsConfig: pad_records_to is from 1 to 16385")
     if not all(1 <= len(protocol) <= 255 for protocol in config.alpn):
         raise UsageError("TlsConfig: ALPN names have 1 to 255 octets")
+    if config.certificate_compression != (CERTIFICATE_ZLIB,):
+        from . import compression
+
+        compression.expect_available(config.certificate_compression)
     if not config.versions or not {TLS12, TLS13} >= set(config.versions):
         raise UsageError("TlsConfig: versions are TLS13, TLS12, or both")
+    if not config.all_cipher_suites:
+        raise UsageError("TlsConfig: no cipher suite for the versions that are offered")
     if not crypto.CIPHER_SUITES.keys() >= set(config.cipher_suites):
         raise UsageError("TlsConfig: unknown cipher suite")
     if not crypto.CIPHER_SUITES_12.keys() >= set(config.cipher_suites_12):

@@ -183,9 +183,14 @@ class Output:
         self.writer.protection = protection
 
     def limit_records(self, server_limit: int) -> None:
-        """Both sides have said how long a record may be (RFC 8449 §4); it goes for all protected ones."""
+        """Both sides have said how long a record may be (RFC 8449 §4); it goes for all protected ones.
+
+        `server_limit` counts a type, in TLS 1.2 as in 1.3.
+        """
         own = self.config.record_size_limit
         assert own is not None
+        if self.version != TLS13:
+            own += 1  # there the content alone is counted
         self._read_limit = min(own, MAX_INNER_PLAINTEXT)
         self._write_limit = min(server_limit, MAX_INNER_PLAINTEXT)
         for protection, limit in (

@@ -119,10 +119,15 @@ class ExpectServerHello(NamedTuple):
             raise illegal("HelloRetryRequest: would change nothing")
         output.expect_no_leftovers()
         sealed = self.offer.ech
-        if sealed is not None:
+        if (sign := hello.extensions.get(ext.ENCRYPTED_CLIENT_HELLO)) is None:
+            sealed = None
+        else:
             from . import ech
 
-            if not ech.is_retry_accepted(sealed.inner, hello, message, suite.hash_name):
+            ech.expect_confirmation(sign)  # in answer to GREASE, too (RFC 9849 §6.2)
+            if sealed is not None and not ech.is_retry_accepted(
+                sealed.inner, sign, hello, message, suite.hash_name
+            ):
                 sealed = None
         first = self.offer if sealed is None else sealed.inner
         transcript = Transcript(suite.hash_name, first.encoded)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.fakes import pki
 from tests.fakes.beside_curl import needs_curl_7_88
 from tests.fakes.commands import CURL, REDOX_CURL, run
 from tests.interop.test_tls_peers import Peer
@@ -41,7 +42,12 @@ class Identity(NamedTuple):
 
 
 def issued(
-    name: str, by: Identity | None, *, is_ca: bool = False, usage: x509.ObjectIdentifier | None = None
+    name: str,
+    by: Identity | None,
+    *,
+    is_ca: bool = False,
+    usage: x509.ObjectIdentifier | None = None,
+    key_usage: x509.KeyUsage | None = None,
 ) -> Identity:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -53,6 +59,8 @@ def issued(
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
     if usage is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    if key_usage is not None:
+        builder = builder.add_extension(key_usage, critical=True)
     return Identity(builder.sign(key if by is None else by.key, hashes.SHA256()), key)
 
 
@@ -78,6 +86,7 @@ def response(
     encoding: ocsp.OCSPResponderEncoding = ocsp.OCSPResponderEncoding.HASH,
     algorithm: hashes.HashAlgorithm | None = None,
     certificates: tuple[Identity, ...] = (),
+    critical: bool | None = None,
 ) -> bytes:
     revoked = since if status is ocsp.OCSPCertStatus.REVOKED else None
     builder = ocsp.OCSPResponseBuilder().add_response(
@@ -93,6 +102,8 @@ def response(
     builder = builder.responder_id(encoding, by.certificate)
     if certificates:
         builder = builder.certificates([one.certificate for one in certificates])
+    if critical is not None:
+        builder = builder.add_extension(x509.OCSPNonce(b"nonce"), critical)
     return builder.sign(by.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
@@ -232,3 +243,21 @@ def test_a_certificate_may_bind_its_server_to_staple() -> None:
         bound = builder.add_extension(x509.TLSFeature(features), critical=False).sign(key, hashes.SHA256())
         assert Certificate.parse(bound.public_bytes(serialization.Encoding.DER)).must_staple == is_bound
     assert not Certificate.parse(plain.public_bytes(serialization.Encoding.DER)).must_staple
+
+
+@pytest.mark.parametrize(
+    ("names", "is_good"),
+    [(("digital_signature",), True), (("content_commitment",), True), (("key_agreement",), False)],
+)
+def test_a_responder_whose_key_may_not_sign_is_none(names: tuple[str, ...], is_good: bool) -> None:
+    """Stricter than OpenSSL, after RFC 5280 §4.2.1.12."""
+    usage, kind = pki.key_usage(*names), ExtendedKeyUsageOID.OCSP_SIGNING
+    responder = issued("Responder", ISSUER, usage=kind, key_usage=usage)
+    staple = response(by=responder, certificates=(responder,))
+    assert judged(staple) == ("good" if is_good else "OCSP response verification failed")
+
+
+def test_an_extension_that_must_be_understood_is_not_passed_over() -> None:
+    """Stricter than OpenSSL, after RFC 6960 §4.4."""
+    assert judged(response(critical=False)) == "good"
+    assert "is critical and not known" in judged(response(critical=True))

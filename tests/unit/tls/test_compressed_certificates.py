@@ -14,7 +14,7 @@ from tls import compression
 from tls.alerts import Alert
 from tls.client import TlsClient
 from tls.config import TLS12, TlsConfig, TlsLimits
-from tls.errors import TlsError
+from tls.errors import TlsError, UsageError
 from tls.events import HandshakeCompleted
 
 COMPRESS: dict[int, Callable[[bytes], bytes]] = {1: zlib.compress, 2: brotli.compress, 3: zstd.compress}
@@ -126,3 +126,9 @@ def test_octets_behind_the_stream_are_refused(algorithm: int) -> None:
 
 def test_the_default_offers_what_the_standard_library_has() -> None:
     assert TlsConfig().certificate_compression == (1,)
+
+
+@pytest.mark.parametrize("algorithms", [(9,), (1, 9)])
+def test_an_algorithm_that_nobody_knows_is_not_offered(algorithms: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="TlsConfig: certificate compression 9"):
+        TlsClient(CLIENT_CONFIG._replace(certificate_compression=algorithms), "server.test")

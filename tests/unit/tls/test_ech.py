@@ -370,6 +370,14 @@ def test_grease_is_sent_again_as_it_was() -> None:
     assert server.extensions[ECH] == first
 
 
+def test_a_sign_of_another_size_is_refused_though_it_means_nothing() -> None:
+    config = CLIENT_CONFIG._replace(grease_ech=True, key_shares=(0x17,))
+    server = ScriptedTlsServer(TlsClient(config, SECRET_NAME))
+    server.read_client_hello()
+    server.deliver(record(22, server.hello_retry_request([(51, u(2, 0x1D)), (ECH, b"too long.")])))
+    assert failure(server).alert == Alert.DECODE_ERROR
+
+
 def test_an_answer_to_what_was_not_offered_is_refused() -> None:
     config = CLIENT_CONFIG._replace(key_shares=(0x17,))
     server = ScriptedTlsServer(TlsClient(config, SECRET_NAME))

@@ -205,6 +205,29 @@ def test_tls_1_2_keeps_to_it_too_and_counts_the_content_alone() -> None:
     assert [len(body) for _, body in server.records()] == [100, 100, 50]
 
 
+@pytest.mark.parametrize(("length", "is_good"), [(64, True), (65, False)])
+def test_what_tls_1_2_sends_us_is_counted_by_its_content_too(length: int, is_good: bool) -> None:
+    server = ScriptedTls12Server(TlsClient(CLIENT_CONFIG._replace(record_size_limit=64), "server.test"))
+    flight = server.flight()
+    flight[0] = server.server_hello(EMS + RENEGOTIATION + extension(28, u(2, 100)))
+    server.deliver(server.say(*flight))
+    server.records()
+    server.deliver(server.change_cipher_spec() + server.say(server.finished()))
+    octets = server.protect(23, bytes(length))
+    if is_good:
+        (data,) = server.deliver(octets)
+        assert isinstance(data, ApplicationData)
+    else:
+        with pytest.raises(TlsError) as caught:
+            server.deliver(octets)
+        assert caught.value.alert == Alert.RECORD_OVERFLOW
+
+
+def test_tls_1_2_alone_is_offered_no_more_than_it_has() -> None:
+    hello = ScriptedTls12Server(TlsClient(CLIENT_CONFIG._replace(versions=(TLS12,)), "server.test"))
+    assert extension(28, u(2, 16384)) in hello.client_hello
+
+
 @pytest.mark.parametrize(
     "fields", [{"record_size_limit": 63}, {"record_size_limit": 16386}, {"pad_records_to": 0}]
 )
