@@ -19,7 +19,8 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, TypeVar, overload
 
-from pycurl_redox import errors
+from pycurl_redox import arguments, errors
+from pycurl_redox.collected import Collected
 from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_DIGEST, OperationConfig
 from pycurl_redox.fetch import Fetcher
 from pycurl_redox.incoming import Incoming
@@ -55,7 +56,7 @@ MAX_CONTENT = 4 << 30
 
 CLOSED = "this client is closed"
 
-REQUEST_OPTIONS = ("params", "headers", "data", "json", "timeout")
+REQUEST_OPTIONS = ("params", "headers", "data", "json", "timeout", "max_size")
 
 _AUTH = {"basic": AUTH_BASIC, "digest": AUTH_DIGEST, "any": AUTH_ANY}
 
@@ -66,6 +67,10 @@ class Client:
     `connect_timeout` bounds name, TCP and TLS together, `read_timeout` each
     wait for octets, `timeout` the whole of a request: more than 0 seconds;
     None is no bound.
+    `max_size` is how many octets, decoded, a body may have that is returned
+    whole; a longer one ends the request with `FileSizeExceededError`, as soon
+    as it is known to be too long.  None is no bound: a few compressed octets
+    may then fill the memory.  `stream` reads bodies of any size.
     `verify` False accepts any certificate; `cacert` names a file to trust.
     `cert` is what we show a server that asks: a PEM file with certificate and
     key, or a pair of files, or these and the pass phrase of the key.
@@ -99,6 +104,7 @@ class Client:
         proxy: str | None = None,
         family: int = 0,
         max_connections: int = MAX_CONNECTIONS,
+        max_size: int | None = MAX_CONTENT,
         background: bool = True,
         allow_addresses: Iterable[str] = (),
         deny_addresses: Iterable[str] = (),
@@ -106,7 +112,8 @@ class Client:
         unix_socket: str | None = None,
     ) -> None:
         for seconds in (connect_timeout, read_timeout, timeout):
-            _check_timeout(seconds)
+            arguments.check_seconds(seconds)
+        arguments.check_size(max_size)
         self._owns_network = network is None
         self._network = network
         self._opening = threading.Lock()
@@ -114,7 +121,8 @@ class Client:
         self._nic = nic
         self._background = background
         self.read_timeout = read_timeout
-        self.headers = dict(headers or {})
+        self.max_size = max_size
+        self.headers = arguments.merged_headers({}, headers)
         self.max_connections = max_connections
         self._pool = Pool(max_connections)
         self._cookies: CookieJar | None = None
@@ -140,8 +148,7 @@ class Client:
         if unix_socket is not None:
             config.unix_socket = unix_socket
         if auth is not None:
-            config.user = f"{auth[0]}:{auth[1]}"
-            config.auth = _AUTH[auth_method]
+            config.user, config.auth = arguments.login(auth, auth_method, _AUTH)
 
     # ---- one request
 
@@ -149,7 +156,8 @@ class Client:
         """Send a request and return the response with its body; `FetchError` when there is none.
 
         `params`, `headers`, `data` (octets, text, a form as a mapping, a file
-        or an iterable of octets), `json`, `timeout`.  In `params` and in a
+        or an iterable of octets), `json`, `timeout` and `max_size` in place of
+        the client's.  In `params` and in a
         form a list is a field for each of its values, and None is left out.
         What an iterable raises ends the request and comes out of it.
         """
@@ -224,35 +232,34 @@ class Client:
     ) -> list[T] | list[T | errors.FetchError]:
         """Run coroutines of this client side by side, `max_connections` at once.
 
-        The first error ends them all and is raised; with `return_exceptions`
+        They are those that `request_async` and `stream_async` return, or await
+        them.  The first error ends them all and is raised; with `return_exceptions`
         a `FetchError` is the result of its coroutine, and ends no other.
         """
         from pycurl_redox import many
 
-        return self._run(many.gather(self.network, list(coroutines), self.max_connections, return_exceptions))
+        found = arguments.check_coroutines(coroutines)
+        return self._run(many.gather(self.network, found, self.max_connections, return_exceptions))
 
     # ---- coroutines
 
     async def request_async(self, method: str, url: str, **options: Any) -> Response:
-        """`request`, for a coroutine of the same network."""
+        """`request`, for a coroutine that `gather` or the client's own network runs; asyncio cannot."""
         incoming, response = await self._start(method, url, **options)
-        chunks: list[bytes] = []
-        length = 0
+        content = Collected(options.get("max_size", self.max_size))
         try:
+            content.expect(incoming)
             while len(chunk := await incoming.read()):
-                length += len(chunk)
-                if length > MAX_CONTENT:
-                    raise errors.FileSizeExceededError(f"body: over {MAX_CONTENT} octets; use stream")
-                chunks.append(bytes(chunk))
+                content.add(chunk)
         finally:
             incoming.close()
-        response.content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        response.content = content.take()
         return response
 
     async def stream_async(self, method: str, url: str, **options: Any) -> StreamedResponse:
-        """`stream`, for a coroutine of the same network."""
+        """`stream`, for a coroutine that `gather` or the client's own network runs; asyncio cannot."""
         incoming, response = await self._start(method, url, **options)
-        return StreamedResponse(self, response, incoming)
+        return StreamedResponse(self, response, incoming, options.get("max_size", self.max_size))
 
     async def _start(
         self,
@@ -264,13 +271,18 @@ class Client:
         data: Data = None,
         json: Any = None,
         timeout: float | None = None,
+        max_size: int | None = None,
     ) -> tuple[Incoming, Response]:
-        _check_timeout(timeout)
+        arguments.check_target(method, url)
+        arguments.check_seconds(timeout)
+        arguments.check_size(max_size)
         config, fetcher = self._settings(timeout)
         parsed = self._parsed(url)
         if params:
+            arguments.check_fields("params", params)
             parsed = _with_query(parsed, params)
-        merged = {**self.headers, **headers} if headers else self.headers.copy()
+        merged = arguments.merged_headers(self.headers, headers)
+        arguments.check_headers(merged)
         names = {name.lower(): name for name in merged}
         length = merged.pop(names["content-length"]) if "content-length" in names else None
         body, content_type = _body(data, json, length)
@@ -384,8 +396,11 @@ class Client:
 class StreamedResponse:
     """A response whose body is read piece by piece, by one reader at a time."""
 
-    def __init__(self, client: Client, response: Response, incoming: Incoming) -> None:
+    def __init__(
+        self, client: Client, response: Response, incoming: Incoming, max_size: int | None = None
+    ) -> None:
         self._client = client
+        self._max_size = max_size
         self._incoming = incoming
         self._failure: errors.FetchError | None = None
         self._is_reading = False
@@ -437,8 +452,11 @@ class StreamedResponse:
         return pieces
 
     def read(self) -> bytes:
-        """Return all that is left."""
-        return b"".join(self.iter_bytes())
+        """Return all that is left; `FileSizeExceededError` when it is more than `max_size`."""
+        content = Collected(self._max_size)
+        for piece in self.iter_bytes():
+            content.add(piece)
+        return content.take()
 
     def close(self) -> None:
         """Leave the rest unread; the connection is given up with it, and a read of another thread ends."""
@@ -470,11 +488,6 @@ def _certificate_files(
     return cert[0], cert[1], cert[2] if len(cert) == 3 else None
 
 
-def _check_timeout(seconds: float | None) -> None:
-    if seconds is not None and not seconds > 0:
-        raise errors.UsageError(f"a time-out of {seconds} seconds: None is no bound")
-
-
 def _rules(addresses: Iterable[str]) -> list[str]:
     rules = [addresses] if isinstance(addresses, str) else list(addresses)
     if rules:
@@ -483,14 +496,14 @@ def _rules(addresses: Iterable[str]) -> list[str]:
         try:
             AddressPolicy.parse(rules, ())
         except ValueError as error:
-            raise errors.UsageError(f"address rules: {error}") from error
+            raise errors.ArgumentError(f"address rules: {error}") from error
     return rules
 
 
 def _body(data: Data, json: Any, length: str | None) -> tuple[Body | None, str | None]:
     if json is not None:
         if data is not None:
-            raise errors.UsageError("data and json: a request has one body")
+            raise errors.ArgumentError("data and json: a request has one body")
         import json as json_module
 
         return BytesBody(json_module.dumps(json).encode()), "application/json"
@@ -504,7 +517,11 @@ def _body(data: Data, json: Any, length: str | None) -> tuple[Body | None, str |
         return BytesBody(_encoded(data).encode()), "application/x-www-form-urlencoded"
     if hasattr(data, "fileno") and hasattr(data, "read"):
         return _file_body(data), None
-    return IterableBody(data, int(length) if length is not None else None), None
+    if not hasattr(data, "__iter__"):
+        raise TypeError(
+            f"data is octets, text, a mapping, a file or an iterable, not {arguments.shown(data)}"
+        )
+    return IterableBody(data, arguments.content_length(length) if length is not None else None), None
 
 
 def _file_body(file: Any) -> FileBody:
@@ -538,8 +555,6 @@ def _with_query(url: Url, params: Fields) -> Url:
 def _header_lines(headers: Mapping[str, str]) -> list[str]:
     lines = []
     for name, value in headers.items():
-        if any(letter in name + value for letter in "\r\n\0") or ":" in name:
-            raise errors.UsageError(f"header {name!r}: a line end or NUL in it", 43)
         lines.append(f"{name}: {value}" if value else f"{name};")
     return lines
 

@@ -2,6 +2,7 @@
 
 FetchError
 ├── UsageError               2   the command line
+│   └── ArgumentError            of the library: a ValueError as well
 ├── UnsupportedProtocolError 1   a scheme, a reply or a version that is not spoken here
 ├── UrlError                 3   a URL or a pattern of URLs that is none
 ├── ProxyResolveError        5
@@ -75,6 +76,10 @@ class UsageError(FetchError):
 
     def report(self) -> str:
         return (f"curl: {self.text}\n" if self.text else "") + TRY_HELP
+
+
+class ArgumentError(UsageError, ValueError):
+    """An argument of the library that no request can be made of."""
 
 
 class UnsupportedProtocolError(FetchError):

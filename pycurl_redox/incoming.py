@@ -44,6 +44,11 @@ class Incoming:
         """Something of the body, or its end, is there already."""
         return self.is_finished or bool(self._connection.received) or self._connection.stream.is_stale
 
+    @property
+    def is_decoded(self) -> bool:
+        """What is read is not what is on the wire, and its length is another."""
+        return self._decoder is not None
+
     def check_head(self) -> None:
         """Find out from the head whether the body is wanted; FetchError when the transfer ends here."""
         config, head, result = self._session.transfer.config, self.head, self.result

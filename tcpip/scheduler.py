@@ -24,6 +24,13 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
+FOREIGN_LOOP = (
+    "this coroutine waits for its own network's loop, and another loop, such as asyncio's, cannot run it: "
+    "have it run by the client (Client.gather) or by the network"
+)
+"""What asyncio, which calls what it gets a bad yield, is told."""
+
+
 class CancelledError(BaseException):
     """Thrown into a task that is cancelled; a BaseException, so that `except Exception` lets it pass."""
 
@@ -49,7 +56,12 @@ class Signal:
         A True says that something changed, not that the condition holds: ask
         again, in a loop.
         """
-        return (yield self, deadline)
+        try:
+            return (yield self, deadline)
+        except RuntimeError as error:
+            if "bad yield" not in str(error):
+                raise
+            raise RuntimeError(FOREIGN_LOOP) from None
 
 
 class Task(Generic[T]):
