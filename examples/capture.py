@@ -40,4 +40,6 @@ def main(url: str, path: str, cacert: str | None = None) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: " + (__doc__ or "").splitlines()[2])
     main(*sys.argv[1:])

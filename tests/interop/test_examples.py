@@ -28,6 +28,18 @@ def test_every_example_is_short_and_run_here() -> None:
     assert all(length < 80 for length in lengths.values()), lengths
 
 
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("get.py", "usage: python examples/get.py https://example.com/ [CA-FILE]\n"),
+        ("capture.py", "usage: python examples/capture.py https://example.com/ request.pcapng [CA-FILE]\n"),
+    ],
+)
+def test_without_arguments_an_example_says_how_it_is_used(name: str, usage: str) -> None:
+    done = subprocess.run([sys.executable, str(EXAMPLES / name)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", usage)
+
+
 def test_two_hosts_on_a_lossy_wire_lose_nothing() -> None:
     output = run("lossy_wire.py")
     assert output.startswith("1048576 octets in ") and "segments sent again" in output
