@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from pycurl_redox import errors
-from pycurl_redox.compose import FORM_URLENCODED, CustomHeaders
+from pycurl_redox.compose import CustomHeaders
+from pycurl_redox.given_body import GivenBody, given_body
 from pycurl_redox.messages import note
 from pycurl_redox.method import method_note, settle_method
 from pycurl_redox.output import FolderNotMadeError, NullOutput, Output, OutputRefusedError, open_deaf
 from pycurl_redox.reporter import Reporter
-from pycurl_redox.routing import random_hex
 from pycurl_redox.transfer import Transfer
-from pycurl_redox.upload import BytesBody, FileBody, IterableBody
 from pycurl_redox.url import (
     DEFAULT_PORTS,
     Url,
@@ -28,7 +26,6 @@ from tcpip.scheduler import sleep_until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from io import BufferedIOBase
 
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
     from pycurl_redox.fetch import Fetcher
     from pycurl_redox.file_url import FileTransfer
     from pycurl_redox.incoming import Incoming
-    from pycurl_redox.message import Body, Head
+    from pycurl_redox.message import Head
     from pycurl_redox.reporter import ProgressLine
     from pycurl_redox.transfer import Result
 
@@ -73,7 +70,7 @@ class Job:
         self._node = node
         self._values = values
         self._upload = upload
-        self._upload_file: BinaryIO | None = None
+        self._given_body: GivenBody | None = None
         self._dump: BinaryIO | None = None
         self.output = Output(None)
         self._etag_file: BinaryIO | None = None
@@ -153,18 +150,20 @@ class Job:
         url = self._parse_url()
         try:
             self.output = self._choose_output(url)
-            body, content_type = self._body(method, url)
+            self._given_body = given = given_body(config, method, self._upload, url.scheme)
         except errors.FetchError as error:
             self._tell_of(error, Transfer(config, url, method))
             raise
+        if given.is_there_already:
+            self._refusal = errors.PartialFileError(UPLOADED)
         self._dump = self._open_dump()
         self.reporter = reporter = Reporter(config, self.output, self._dump, command.open_tracer(self.output))
         transfer = Transfer(
             config,
             url,
             method,
-            body=body,
-            content_type=content_type,
+            body=given.body,
+            content_type=given.content_type,
             observer=reporter,
             cookies=command.cookies if config.uses_cookie_jar else None,
         )
@@ -255,6 +254,8 @@ class Job:
                 self._etag_file.truncate(0)
             self._etag_file.write(etag + b"\n")
         if self.config.remote_header_name and self._node.remote_name:
+            from pycurl_redox.disposition import file_name_of
+
             name = file_name_of(head.header(b"content-disposition") or b"")
             if name == "":
                 raise errors.WriteFailedError("Failed writing header")
@@ -306,44 +307,6 @@ class Job:
         except FolderNotMadeError as error:
             self.command.write_stderr(f"{error.reason}\n")
             raise
-
-    def _body(self, method: str, url: Url) -> tuple[Body | None, str | None]:
-        config = self.config
-        if self._upload is not None:
-            body = self._upload_body(self._upload, url.scheme)
-            if (config.crlf or config.use_ascii) and url.scheme != "file":
-                return self._with_crlf(self._upload, body), None
-            return body, None
-        if config.form is not None:
-            from pycurl_redox.multipart import build_form
-
-            typed = CustomHeaders(config.headers).value("content-type")
-            form = build_form(config.form, random_hex, escape=config.form_escape, content_type=typed or None)
-            make = form.__iter__ if form.can_rewind else iter(form)
-            return IterableBody(make, form.length), form.content_type
-        if method == "POST" and config.data is not None:
-            content_type = "application/json" if config.json else FORM_URLENCODED
-            return BytesBody(config.data), content_type
-        return None, None
-
-    def _upload_body(self, path: str, scheme: str) -> FileBody:
-        start = max(0, self.config.continue_at or 0)
-        if path in ("-", "."):
-            return FileBody(cast("BufferedIOBase", sys.stdin.buffer), None, start)
-        try:
-            self._upload_file = file = open(path, "rb")  # noqa: SIM115 - closed in clean_up
-            size = os.fstat(file.fileno()).st_size if os.path.isfile(path) else None
-        except OSError:
-            raise errors.UsageError(f"Can't open '{path}'!", 26) from None
-        if size and start >= size and scheme != "file":
-            self._refusal = errors.PartialFileError(UPLOADED)
-        return FileBody(file, None if size is None else max(0, size - start), start)
-
-    def _with_crlf(self, path: str, body: FileBody) -> Body:
-        from pycurl_redox.upload import CrlfBody, count_line_ends
-
-        start = max(0, self.config.continue_at or 0)
-        return CrlfBody(body, None if body.length is None else count_line_ends(path, start))
 
     def _open_dump(self) -> BinaryIO | None:
         path = self.config.dump_header
@@ -549,7 +512,8 @@ class Job:
     def clean_up(self) -> None:
         """Close what `prepare` and the transfer have opened; may be called again."""
         self.output.close()
-        for file in (self._upload_file, self._dump, self._etag_file):
+        given = self._given_body
+        for file in (given.file if given is not None else None, self._dump, self._etag_file):
             if file is not None:
                 file.close()
 
@@ -580,23 +544,3 @@ class Job:
             os.utime(path, (modified, modified))
         except OSError as error:
             self.command.warn(f"Failed to set filetime {modified} on outfile: {error.strerror}")
-
-
-def file_name_of(disposition: bytes) -> str | None:
-    """RFC 6266: the file name of a Content-Disposition, without any folder; "" for one that is none.
-
-    As in curl a backslash separates folders, and quotes nothing; a name that ends with one is passed over.
-    """
-    import re
-
-    text = disposition.decode("utf-8", "surrogateescape")
-    found = re.search(r"(?:^|;)[^A-Za-z;]*filename[ \t]*=[ \t]*(.*)", text, re.IGNORECASE)
-    if found is None:
-        return None
-    value = found[1]
-    quote = value[:1] if value[:1] in ('"', "'") else ""
-    path = value[1:].partition(quote)[0] if quote else value.partition(";")[0]
-    name = path.replace("\\", "/").rsplit("/", 1)[-1]
-    if path and not name:
-        return None
-    return "" if name in (".", "..") or "\0" in name else name

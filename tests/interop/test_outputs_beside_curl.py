@@ -74,6 +74,8 @@ LINES = r"""
 -OJ U/J?filename="folder\"
 -OJ U/J?filename="folder/"
 -OJ U/J?filename="/"
+-OJ U/J?filename=/
+-OJ U/J?filename=/;x=y
 -OJ U/J?filename="../../up"
 -OJ U/J?filename=".."
 -OJ U/J?filename=""

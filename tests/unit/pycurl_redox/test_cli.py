@@ -75,7 +75,7 @@ def test_cookies_go_to_the_jar_and_come_back(tmp_path: Path) -> None:
 
 
 def test_no_name_out_of_a_header_leaves_the_folder(tmp_path: Path) -> None:
-    from pycurl_redox.job import file_name_of
+    from pycurl_redox.disposition import file_name_of
 
     assert file_name_of(b'attachment; filename="../../etc/passwd"') == "passwd"
     assert file_name_of(b"attachment; filename=..\\..\\x") == "x"
