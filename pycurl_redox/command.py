@@ -161,19 +161,20 @@ class Command:
             self._trace_file = file
         return file
 
-    def load_cookies(self, path: str, junk_session_cookies: bool) -> None:
-        """Take the cookies of a file; one that cannot be read is none."""
+    def load_cookies(self, path: str, junk_session_cookies: bool) -> bool:
+        """Take the cookies of a file; one that cannot be read is none.  False where there is no such file."""
         assert self.cookies is not None
         from pycurl_redox.data import read_file
 
         if not path:
-            return
+            return True
         try:
             self.cookies.load(read_file(path), int(wall_clock()))
-        except OSError:
-            return
+        except OSError as error:
+            return isinstance(error, IsADirectoryError)
         if junk_session_cookies:
             self.cookies.forget_session_cookies()
+        return True
 
     def save_cookies(self, path: str) -> None:
         """Write the jar, "-" is stdout; side by side a file is written when all have ended."""
@@ -311,6 +312,8 @@ class OperationSetup:
         self.routing = Routing(operation, command.environment, command.warn)
         self.dump_has_begun = False
         """The file of -D holds a head already: the next one is added."""
+        self.notes: list[str] = []
+        """What `-v` says at the beginning of each try."""
         self._fetchers: dict[bool, Fetcher] = {}
         if operation.uses_cookie_jar:
             self._load_cookies()
@@ -368,7 +371,8 @@ class OperationSetup:
         if command.cookies is None:
             command.cookies = CookieJar()
         for path in self.config.cookie_files:
-            command.load_cookies(path, self.config.junk_session_cookies)
+            if not command.load_cookies(path, self.config.junk_session_cookies):
+                self.notes.append(f'WARNING: failed to open cookie file "{path}"')
 
     def _load_state(self, operation: OperationConfig) -> None:
         """Take what --hsts and --alt-svc have kept; both are the whole command's from here on, as in curl."""

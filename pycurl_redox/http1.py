@@ -244,9 +244,20 @@ class HttpConnection:
         return head
 
     def _show_good_lines(self, raw: bytes, good: int) -> None:
-        """What stood before the line at fault is shown all the same."""
-        if good:
-            self.observer.head_in(Head(b"", 0, b"", [], raw[:good]))
+        """What stood before the line at fault is remembered and shown all the same."""
+        if not good:
+            return
+        from pycurl_redox import http1_lenient
+
+        head = Head(b"", 0, b"", [], raw[:good])
+        try:
+            head = http1_lenient.parse_head(head.raw)
+        except errors.FetchError:
+            pass
+        else:
+            if self.learn is not None:
+                self.learn(head)
+        self.observer.head_in(head)
 
     def _check_size(self, block: bytes | bytearray) -> None:
         """Bound a head; what came before it went too far is shown all the same."""
@@ -290,6 +301,10 @@ class HttpConnection:
         persists = _persists(head)
         if not persists:
             self.is_reusable = False
+        if request.method == b"HEAD" and not request.wants_no_body:
+            self.is_reusable = (
+                False  # typed as -X HEAD, which servers that are no HTTP servers may give a body
+            )
         if request.method == b"HEAD" or head.status in (204, 304):
             return LengthReader(self, 0)
         if request.wants_no_body:

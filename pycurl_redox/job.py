@@ -130,6 +130,8 @@ class Job:
 
     def _refuse(self, error: errors.FetchError) -> int:
         """End a transfer before it has begun."""
+        for text in self.setup.notes:
+            self.reporter.note(text)
         if isinstance(error, errors.UnsupportedProtocolError):
             self.reporter.note(str(error))
         self.reporter.note("Closing connection -1")
@@ -336,6 +338,8 @@ class Job:
     # ---- the transfer
 
     async def _attempt(self, transfer: Transfer) -> errors.FetchError | None:
+        for text in self.setup.notes:
+            self.reporter.note(text)
         line = self._progress(transfer)
         if line is None:
             return await self._transfer(transfer)

@@ -7,7 +7,8 @@ each with a random id and from a port of its own (RFC 5452):
 
     asked ──answer──▶ done           addresses, or word that there are none
       │ ▲                            (NXDOMAIN, or no such record)
-      │ └─ time-out, SERVFAIL, REFUSED, port unreachable: the next server,
+      │ └─ time-out, SERVFAIL, REFUSED, what cannot be read,
+      │    port unreachable: the next server,
       │    round and round until `attempts` are used up, then failed
       └─ truncated ──▶ over TCP ──▶ done, or the next server
 
@@ -378,10 +379,18 @@ class Resolver:
             if header.rcode not in (wire.NOERROR, wire.NXDOMAIN):
                 self._refused(question, source, header.rcode, now)
                 return True
-            answer = wire.parse_answer(data, question.name, question.record_type)
         except MalformedPacketError:
             self._drop("malformed")
             return False
+        try:
+            answer = wire.parse_answer(data, question.name, question.record_type)
+        except MalformedPacketError:
+            self._drop(
+                "malformed"
+            )  # it is the answer, with a loop of aliases or worse: no other one will come
+            if source == question.at:
+                self._try_next(question, f"{source[0]} answered what cannot be read", now)
+            return True
         self._take(question, answer, header.rcode, now)
         return True
 

@@ -81,3 +81,32 @@ def test_no_name_out_of_a_header_leaves_the_folder(tmp_path: Path) -> None:
     assert file_name_of(b"attachment; filename=..\\..\\x") == "x"
     assert file_name_of(b'attachment; filename=".."') == ""
     assert file_name_of(b"inline") is None
+
+
+def test_cookies_that_came_before_a_head_was_too_long_are_kept(tmp_path: Path) -> None:
+    cookies = b"".join(b"Set-Cookie: c%d=%s\r\n" % (number, b"x" * 3800) for number in range(100))
+    network = MemoryNetwork([b"HTTP/1.1 200 OK\r\n", cookies, b"\r\n"])
+    assert main(["-s", "-c", "jar", "a.test"], network_factory=lambda nic: network) == 56
+    assert (tmp_path / "jar").read_text().count("\na.test\t") == 50
+
+
+def test_a_cookie_file_that_is_not_there_is_noted_with_each_transfer(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    (tmp_path / "folder").mkdir()
+    words = ["-sv", "-b", "none", "-b", "folder", "a.test", "a.test"]
+    assert main(words, network_factory=lambda nic: MemoryNetwork([reply, reply])) == 0
+    lines = capfd.readouterr().err.splitlines()
+    noted = [number for number, line in enumerate(lines) if "WARNING" in line]
+    assert {lines[number] for number in noted} == {'* WARNING: failed to open cookie file "none"'}
+    assert noted[0] == 0 and lines[noted[1] + 1].startswith("* Found bundle for host")
+
+
+@pytest.mark.parametrize(("words", "connections"), [("-X HEAD", 2), ("-I", 1)])
+def test_a_head_asked_for_by_name_leaves_no_connection_behind(words: str, connections: int) -> None:
+    """Its server may send a body all the same, which would be read as the next answer."""
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    network = MemoryNetwork([reply, reply], [reply])
+    assert main(["-s", *words.split(), "a.test", "a.test"], network_factory=lambda nic: network) == 0
+    assert len(network.streams) == connections

@@ -163,8 +163,7 @@ def test_a_loop_of_aliases_ends() -> None:
     looped = looped.replace(b"\5test2", b"\4test")  # the alias is now the name itself
     r.receive_datagram(looped, (ONE, 53), query.number, 0.0)
     assert r.drops == {"malformed": 1}
-    r.handle_timeout(5.0)
-    assert str(failure(r.next_event())) == "DNS: loop.test: no answer from 192.0.2.1"
+    assert str(failure(r.next_event())) == "DNS: loop.test: 192.0.2.1 answered what cannot be read"
 
 
 def test_a_server_that_follows_no_aliases_is_asked_again_within_a_bound() -> None:
