@@ -151,18 +151,21 @@ class EchOffer(NamedTuple):
         inner = self.inner.retried(group, cookie, hash_name, transcript, exchanges)
         second = outer.retried(group, cookie, hash_name, None, exchanges)
         offer = self._replace(inner=inner)
-        offer.seal_into(second, b"")
+        offer.seal_into(second, b"", dict(outer.extensions).get(ext.PRE_SHARED_KEY, b""))
         return second
 
-    def seal_into(self, outer: Offer, enc: bytes) -> None:
-        """Make the outer hello, with the inner in it; all else of it is authenticated (RFC 9849 §5.2)."""
+    def seal_into(self, outer: Offer, enc: bytes, first_psk: bytes = b"") -> None:
+        """Make the outer hello, with the inner in it; all else of it is authenticated (RFC 9849 §5.2).
+
+        `first_psk` is the pre_shared_key of the outer hello before, if this is the second.
+        """
         inner = self._encoded_inner(outer.extensions)
         head = _OUTER + self.config.kdf.to_bytes(2, "big") + self.config.aead.to_bytes(2, "big")
         head += bytes((self.config.config_id,)) + vector(2, enc)
         kept = [
             one for one in outer.extensions if one[0] not in (ext.ENCRYPTED_CLIENT_HELLO, ext.PRE_SHARED_KEY)
         ]
-        last = [(ext.PRE_SHARED_KEY, psk)] if (psk := self._grease_psk(outer)) else []
+        last = [(ext.PRE_SHARED_KEY, psk)] if (psk := self._grease_psk(outer, first_psk)) else []
 
         def hello(payload: bytes) -> bytes:
             outer.extensions = [*kept, (ext.ENCRYPTED_CLIENT_HELLO, head + vector(2, payload)), *last]
@@ -194,14 +197,19 @@ class EchOffer(NamedTuple):
         padding = most + 9 if name is None else max(0, most - (len(name) - 5))
         return padding + 31 - (length + padding - 1) % 32
 
-    def _grease_psk(self, outer: Offer) -> bytes:
-        """As long as the inner's, and as unlike it as can be (RFC 9849 §6.1.2)."""
+    def _grease_psk(self, outer: Offer, first: bytes) -> bytes:
+        """As long as the inner's, and as unlike it as can be (RFC 9849 §6.1.2).
+
+        In a second hello a session is still the same, and so is the likeness of one.
+        """
         body = dict(self.inner.extensions).get(ext.PRE_SHARED_KEY)
         if body is None:
             return b""
         size = int.from_bytes(body[2:4], "big")
         random = outer.config.random_bytes
         binder = random(len(body) - size - 11)
+        if first:
+            return first[: len(first) - len(binder)] + binder
         return ext.pre_shared_key(random(size), int.from_bytes(random(4), "big"), binder)
 
 

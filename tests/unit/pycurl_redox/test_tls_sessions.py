@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurl_redox.tls_sessions import MAX_FILE, MAX_SERVERS, PER_SERVER, SessionStore
-from tls.config import TLS12, TLS13, SessionTicket
+from pycurl_redox.tls_options import TlsOptions
+from pycurl_redox.tls_sessions import MAX_FILE, MAX_SERVERS, PER_SERVER, Kept, SessionStore
+from tls.client import TlsClient
+from tls.config import TLS12, TLS13, SessionTicket, TlsConfig
+from tls.paths import VerifiedPath
 
 NOW = 1_800_000_000.0
 
@@ -197,3 +200,41 @@ def test_any_octets_are_read_or_refused(octets: bytes) -> None:
     SessionStore().load(octets, NOW)
     owner = b2a_base64(bytes(64), newline=False)
     SessionStore().load(owner + b":" + b2a_base64(octets), NOW)
+
+
+SECRET = bytes(range(0x40, 0x60))
+
+
+def test_no_secret_shows_in_a_repr() -> None:
+    options = TlsOptions(passphrase="a pass phrase")
+    store = full(ticket(resumption_secret=SECRET))
+    store.give("b.test", 443, repr(tuple(options)), ticket(resumption_secret=SECRET), NOW)
+    shown = " ".join(map(repr, (store, Kept(ticket(resumption_secret=SECRET), NOW), options)))
+    for text in (SECRET.hex(), repr(SECRET)[2:-1], "pass phrase"):
+        assert text not in shown
+
+
+EDITS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 1 << 16), st.binary(min_size=1, max_size=4)), max_size=4
+)
+
+
+@given(EDITS)
+def test_what_is_left_of_a_session_can_be_offered(edits: list[tuple[int, int, bytes]]) -> None:
+    octets = session_octets(max_early_data_size=100)
+    for kind, place, piece in edits:
+        at = place % (len(octets) + 1)
+        octets = octets[:at] + (b"" if kind == 2 else piece) + octets[at + (kind != 1) * len(piece) :]
+    store = SessionStore()
+    owner = full(ticket()).file_octets(NOW, random_bytes).split(b"\n")[1].partition(b":")[0]
+    store.load(owner + b":" + b2a_base64(octets), NOW)
+    found = store.take("a.test", 443, "s", NOW)
+    if found is None:
+        return
+
+    def verify(chain: object, name: str) -> VerifiedPath:
+        raise AssertionError("no chain of these can be read")
+
+    config = TlsConfig(verify=verify, resumption=found[0], early_data=True, alpn=(b"http/1.1",))
+    client = TlsClient(config, "a.test")
+    assert client.data_to_send() and client.early_data_room == 0

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.scripted_tls_server import CLIENT_CONFIG, ScriptedTlsServer, connected, message, u, vec
+from tests.fakes.ech_server import CONFIG
+from tests.fakes.scripted_tls_server import (
+    CLIENT_CONFIG,
+    ScriptedTlsServer,
+    connected,
+    extension,
+    message,
+    u,
+    vec,
+)
 from tls.alerts import Alert
 from tls.client import TlsClient
 from tls.config import ResumptionOffer, TlsLimits
@@ -17,6 +26,8 @@ from tls.events import (
     MessageTraced,
     TicketReceived,
 )
+from tls.offer import make_offer
+from tls.proofs import proof_of_session
 
 
 def with_limits(**limits):
@@ -321,6 +332,26 @@ def test_no_secret_shows_in_a_repr():
     (received,) = server.events()
     shown = repr(received) + repr(server.client) + repr(server.client._state) + repr(server.client._output)
     secrets = [bytes.fromhex(line.split()[2]) for line in lines] + [received.ticket.resumption_secret]
+    for secret in secrets:
+        assert secret.hex() not in shown and repr(secret)[2:-1] not in shown
+
+
+def test_no_secret_shows_in_a_repr_of_what_is_offered_or_kept():
+    server = connected()
+    limits = vec(2, extension(42, u(4, 100)))
+    server.deliver(server.protect(22, message(4, u(4, 600) + u(4, 7) + vec(1, b"") + vec(2, b"t") + limits)))
+    (received,) = server.events()
+    session = received.ticket._replace(alpn=None)
+    fields = {"resumption": ResumptionOffer(session, 0), "early_data": True, "ech_configs": vec(2, CONFIG)}
+    config = CLIENT_CONFIG._replace(**fields)
+    offer = make_offer(config, "server.test")
+    inner, sender = offer.ech.inner, offer.ech.sender
+    secrets = [session.resumption_secret, inner.early.traffic_secret, inner.early.exporter_secret]
+    secrets.append(sender.shared_secret)
+    client = TlsClient(config, "server.test", offer)
+    things = [offer, inner, inner.early, offer.ech, sender, session, config, config.resumption, received]
+    things += [client, client._state, client._output, proof_of_session(config, "server.test", session)]
+    shown = " ".join(map(repr, things))
     for secret in secrets:
         assert secret.hex() not in shown and repr(secret)[2:-1] not in shown
 

@@ -131,6 +131,20 @@ def test_a_session_is_offered_inside_and_something_like_it_outside() -> None:
     assert list(outside)[-1] == list(inside)[-1] == 41
 
 
+def test_the_likeness_of_a_session_stays_the_same_across_a_retry() -> None:
+    server = fresh(resumption=ResumptionOffer(session(), 0), groups=(0x1D, 0x17), key_shares=(0x17,))
+    first = server.read_outer()[41]
+    server.open_inner()
+    retry = server.confirmed_retry([(51, u(2, 0x1D))])
+    server.note_retry(retry)
+    server.deliver(record(22, retry))
+    second = server.read_outer()[41]
+    inside = server.open_inner()[41]
+    assert len(first) == len(second) == len(inside)
+    assert first[:-32] == second[:-32] and first[-32:] != second[-32:], "all but its binder"
+    assert b"a ticket" in inside
+
+
 def test_early_data_is_that_of_the_inner_hello() -> None:
     ticket = session(limit=100)._replace(alpn=None)
     server = fresh(resumption=ResumptionOffer(ticket, 0), early_data=True)
