@@ -37,9 +37,13 @@ async def configs(
         return a2b_base64(options.ech_config)
     if options.ech not in ("true", "hard"):
         return b""
+    from tls.names import parse_ip
+
     found, why = b"", "its name is looked up by the proxy"
     if options.tls_max == "1.2":
         why = "TLS 1.3 is not allowed"
+    elif parse_ip(route.host) is not None:
+        why = "an address has no HTTPS record"
     elif route.proxy is None and route.socks is None:
         found, why = await _from_dns(fetcher, transfer, route, deadline)
     if not found and options.ech == "hard":

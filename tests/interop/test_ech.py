@@ -148,6 +148,15 @@ def test_without_a_config_true_goes_on_and_hard_does_not(world: World, wish: str
         assert agreed(done)["ech"] == "false"
 
 
+def test_nobody_is_asked_for_the_record_of_an_address(world: World) -> None:
+    zone = DnsServer({})
+    with serving(world) as server, name_server(zone) as address:
+        url = f"https://127.0.0.1:{server.port}/"
+        done = redox_curl("-ksSv", "--ech", "true", "--dns-servers", address, url)
+    assert done.code == 0 and "* ECH: no config, an address has no HTTPS record\n" in done.err
+    assert zone.asked == []
+
+
 UNUSABLE = b"\0\x06\xfe\x0c\0\2??"
 """A list of one config, of another version."""
 
