@@ -110,11 +110,14 @@ class Connector:
             is_again = True
 
     def _may_retry_ech(self, route: Route, error: BaseException) -> bool:
-        """Whether the server has given a key to try again with; once, whatever comes of it."""
+        """Whether the server has given a key to try again with; once, whatever comes of it.
+
+        With -k nobody has shown to be the public name's owner, and anybody's key would open the name.
+        """
         server = (route.host, route.port)
         if not isinstance(error, errors.EchRequiredError) or server in self._ech_retry:
             return False
-        if not error.retry_configs:
+        if not error.retry_configs or route.tls is None or route.tls.insecure:
             return False
         self._ech_retry[server] = error.retry_configs
         self._observer.note(f"{error}; connecting again")

@@ -104,6 +104,12 @@ def test_an_old_config_is_replaced_by_the_servers_and_tried_again(world: World) 
     assert "it gave configs to try again with; connecting again" in done.err
 
 
+def test_what_nobody_vouches_for_is_not_tried(world: World) -> None:
+    with serving(world) as server:
+        done = fetched(world, server, "-k", "--ech", f"ecl:{other_configs(world)}")
+    assert done.code == 101 and done.out == b"1"
+
+
 def test_a_server_that_has_no_other_is_left(world: World) -> None:
     with serving(world, "-retry=false") as server:
         done = fetched(world, server, "--ech", f"ecl:{other_configs(world)}")
