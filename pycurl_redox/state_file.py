@@ -10,38 +10,29 @@ def replace_file(path: str, octets: bytes) -> None:
 
     Links are followed, and what others may do with a file that is there stays as it is.
     """
+    _replace(path, octets, 0o666, 0o777)
+
+
+def replace_secret_file(path: str, octets: bytes) -> None:
+    """Like `replace_file`, but the file is its owner's alone, whatever it was before."""
+    _replace(path, octets, 0o600, 0)
+
+
+def _replace(path: str, octets: bytes, mode: int, kept: int) -> None:
+    """Make a file with this mode; of one that is there only these bits are kept."""
     import os
     import stat
 
-    with open(path, "ab") as file:
-        status = os.fstat(file.fileno())
+    # Opened first, for what the system has against it: a link that somebody else has laid, for one.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, mode)
+    with open(descriptor, "ab") as file:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             file.write(octets)
             return
     path = os.path.realpath(path)
     temporary = f"{path}.{os.getpid()}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 | status.st_mode & 0o777)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(octets)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def replace_secret_file(path: str, octets: bytes) -> None:
-    """Like `replace_file`, but the file is its owner's alone, whatever it was before."""
-    import os
-    import stat
-
-    if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
-        with open(path, "ab") as file:
-            file.write(octets)
-        return
-    path = os.path.realpath(path)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 | status.st_mode & kept)
     try:
         with open(descriptor, "wb") as file:
             file.write(octets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import stat
 import subprocess
@@ -170,6 +171,23 @@ def test_a_file_that_others_may_write_to_is_not_believed(site: Site, tmp_path: P
     assert "others may write to it" in done.err.replace("\nWarning: ", " ")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert fetched(site, "--ssl-sessions", str(path), site.plain).out == RESUMED.encode()
+
+
+def test_a_link_that_somebody_else_has_laid_is_not_written_through(site: Site, tmp_path: Path) -> None:
+    if os.geteuid() != 0 or Path("/proc/sys/fs/protected_symlinks").read_text() == "0\n":
+        pytest.skip("needs root, and a system that protects links in directories for all")
+    (tmp_path / "ours").write_text("kept")
+    public = tmp_path / "public"
+    public.mkdir()
+    public.chmod(0o1777)
+    link = public / "sessions"
+    link.symlink_to(tmp_path / "ours")
+    os.lchown(link, 65534, 65534)
+    done = redox_curl(
+        "--cacert", site.ca, "--ssl-sessions", str(link), site.plain, "-o", str(tmp_path / "out")
+    )
+    assert done.code == 0 and "sessions of TLS cannot be written" in done.err.replace("\nWarning: ", " ")
+    assert (tmp_path / "ours").read_text() == "kept"
 
 
 def test_a_session_is_given_out_once(site: Site, tmp_path: Path) -> None:
