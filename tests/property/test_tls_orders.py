@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.ech_server import CONFIG, ECH, EchServer
+from tests.fakes.scripted_tls12_server import EMS, RENEGOTIATION, ScriptedTls12Server
 from tests.fakes.scripted_tls_server import (
     CLIENT_CONFIG,
     ScriptedTlsServer,
@@ -228,3 +229,89 @@ def test_a_message_left_out_or_said_twice_is_not_forgiven(kind: str) -> None:
         assert twice.error is not None
         is_late = right[place] == "finished" and kind != "ech rejected"
         assert twice.completed_after == (right if is_late else None)
+
+
+# TLS 1.2
+
+FULL_12 = ["hello", "certificate", "key exchange", "done", "change cipher spec", "finished"]
+OTHERS_12 = [
+    "certificate request",
+    "ticket",
+    "hello request",
+    "key update",
+    "certificate verify",
+    "data",
+    "close",
+]
+
+
+class AnyOrder12:
+    """The same for TLS 1.2; its server keeps to the keys that it has."""
+
+    def __init__(self) -> None:
+        self.client = TlsClient(CLIENT_CONFIG, "server.test")
+        self.server = ScriptedTls12Server(self.client)
+        self.said: list[str] = []
+        self.completed_after: list[str] | None = None
+        self.error: TlsError | None = None
+
+    def do(self, step: str) -> None:
+        server = self.server
+        if step == "change cipher spec":
+            if self.said:  # before, TLS 1.3 may yet be chosen, where it means nothing (RFC 8446 §5)
+                self.said.append(step)
+            self.deliver(server.change_cipher_spec() if server.master else record(20, b"\1"))
+        elif step in ("data", "close"):
+            self.deliver(server.protect(*((23, b"data") if step == "data" else (21, b"\1\0"))))
+        elif step == "hello request":  # not of the handshake (RFC 5246 §7.4.1.1)
+            self.deliver(server.protect(22, message(0, b"")))
+        else:
+            self.said.append(step)
+            self.deliver(server.say(self.encoded(step)))
+
+    def encoded(self, step: str) -> bytes:
+        server = self.server
+        makers: dict[str, Callable[[], bytes]] = {
+            "hello": lambda: server.server_hello(EMS + RENEGOTIATION),
+            "certificate": server.certificate,
+            "key exchange": server.server_key_exchange,
+            "done": lambda: message(14, b""),
+            "finished": server.finished if server.master else lambda: message(20, bytes(12)),
+            "certificate request": lambda: message(13, vec(1, b"\x40") + vec(2, u(2, 0x0403)) + vec(2, b"")),
+            "ticket": lambda: server.ticket(b"a ticket"),
+            "key update": lambda: message(24, b"\1"),
+            "certificate verify": lambda: message(15, u(2, 0x0403) + vec(2, b"x")),
+        }
+        return makers[step]()
+
+    def deliver(self, octets: bytes) -> None:
+        self.client.receive_data(octets)
+        try:
+            while (event := self.client.next_event()) is not None:
+                if isinstance(event, HandshakeCompleted):
+                    assert self.completed_after is None
+                    self.completed_after = list(self.said)
+        except TlsError as error:
+            assert self.error in (None, error)
+            self.error = error
+        if self.error is None:
+            self.server.records()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(0, len(FULL_12)), st.lists(st.sampled_from([*FULL_12, *OTHERS_12]), max_size=3), st.booleans()
+)
+def test_only_the_right_order_is_a_handshake_of_tls_1_2(kept: int, odd: list[str], leaves_out: bool) -> None:
+    play = AnyOrder12()
+    for step in [*FULL_12[:kept], *odd, *FULL_12[kept + leaves_out :], "data"]:
+        play.do(step)
+    asked = [*FULL_12[:3], "certificate request", *FULL_12[3:]]
+    if play.completed_after is not None:
+        assert play.completed_after in (FULL_12, asked), "a message more or less is no handshake"
+    else:
+        assert play.error is not None
+    if play.error is not None:
+        assert not isinstance(play.error, UsageError) and play.error.alert is not None
+    if not odd and not leaves_out:
+        assert play.completed_after == FULL_12
