@@ -15,10 +15,10 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
     """Return all values that `writeout` knows of."""
     result = transfer.result
     total = result.total or 1e-6
-    certificates = _certificates(transfer)
+    tls = result.tls
     status = result.status
     return {
-        "certs": "".join(certificates),
+        "certs": _certificates(job.config.write_out or "", tls),
         "conn_id": result.connection_number,
         "content_type": _text(result.header(b"content-type")),
         "errormsg": result.error.partition("\n")[0] or None,  # curl's line, without what we have to add
@@ -33,7 +33,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "remote_ip": result.remote[0],
         "remote_port": result.remote[1],
         "method": result.method or transfer.method,
-        "num_certs": len(certificates),
+        "num_certs": len(tls.peer_chain) if tls is not None else 0,
         "num_connects": result.connects,
         "num_headers": result.loose_headers or (len(result.head.headers) if result.head else 0),
         "num_redirects": result.redirects,
@@ -87,16 +87,10 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
-def _certificates(transfer: Transfer) -> list[str]:
-    """The server's chain in PEM."""
-    tls = transfer.result.tls
-    if tls is None:
-        return []
-    from binascii import b2a_base64
+def _certificates(template: str, tls: HandshakeCompleted | None) -> str:
+    """What there is to say of the server's chain, where anybody asks for it."""
+    if tls is None or not any(word in template.lower() for word in ("certs", "json")):
+        return ""
+    from pycurl_redox.certificate_text import certificate_text
 
-    found = []
-    for der in tls.peer_chain:
-        text = b2a_base64(der, newline=False).decode("ascii")
-        lines = [text[i : i + 64] for i in range(0, len(text), 64)]
-        found.append("\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""]))
-    return found
+    return "".join(map(certificate_text, tls.peer_chain))

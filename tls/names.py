@@ -52,6 +52,12 @@ class Attribute(NamedTuple):
     begins_rdn: bool
 
     @property
+    def short_name(self) -> str:
+        """OpenSSL's short name of the type, or its number."""
+        kind = oid_text(self.type)
+        return _SHORT_NAMES.get(kind, kind)
+
+    @property
     def text(self) -> str:
         return self.value.decode(_ENCODINGS.get(self.tag, "latin-1"), "replace")
 
@@ -85,8 +91,7 @@ def name_text(der: bytes) -> str:
     for attribute in attributes:
         if out:
             out += "; " if attribute.begins_rdn else " + "
-        kind = oid_text(attribute.type)
-        out += f"{_SHORT_NAMES.get(kind, kind)}={''.join(map(_shown, attribute.text))}"
+        out += f"{attribute.short_name}={''.join(map(_shown, attribute.text))}"
     return out
 
 

@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pycurl_redox.certificate_extensions import EXTENSIONS, extension_text
+from pycurl_redox.certificate_text import certificate_text
 from tests.fakes.pki import NOW, ca, key, leaf, name
 from tls.certificates import Certificate
 from tls.der import DerReader, days_since_1970, oid, oid_text, time_text
@@ -147,3 +149,37 @@ def test_a_canonical_name_stays_what_it_is_when_canonicalised_again(text: str) -
     der = _element(0x30, _element(0x31, _element(0x30, pair)))
     once = canonical_name(der)
     assert canonical_name(_element(0x30, once)) == once
+
+
+@given(der=ANY, at=st.integers(0, 2000), octets=st.binary(max_size=8))
+def test_any_certificate_can_be_told_of(der: bytes, at: int, octets: bytes) -> None:
+    at %= len(der)
+    text = certificate_text(der[:at] + octets + der[at + len(octets) :])
+    assert text.endswith("-----END CERTIFICATE-----\n")
+    text.encode("utf-8", "surrogateescape")
+
+
+SAMPLES = [
+    "30060603550403",
+    "300a060355040330030c0161",
+    "3006820161870204",
+    "3010a00ea10c300a06035504030c0361e964",
+    "0481a700a5",
+    "03020780",
+    "30038001ff",
+]
+
+
+@given(
+    kind=st.sampled_from([*EXTENSIONS, "1.2.3"]),
+    sample=st.sampled_from(SAMPLES),
+    at=st.integers(0, 30),
+    octets=st.binary(max_size=6),
+)
+def test_any_extension_can_be_told_of(kind: str, sample: str, at: int, octets: bytes) -> None:
+    value = bytearray.fromhex(sample)
+    value[at : at + len(octets)] = octets
+    for each in (bytes(value), octets):
+        name, text = extension_text(kind, each)
+        assert name
+        text.encode("utf-8", "surrogateescape")
