@@ -25,9 +25,19 @@ def end(code: int) -> int:
     return code
 
 
+def look_elsewhere() -> None:
+    """Take the script's own folder out of `sys.path`: a `tls.py` that others install there is not ours."""
+    import os
+    import sys
+
+    if sys.path[:1] == [os.path.dirname(os.path.realpath(sys.argv[0]))]:
+        del sys.path[0]
+
+
 def curl() -> int:
     """Run `redox-curl`."""
     try:
+        look_elsewhere()
         from pycurl_redox.cli import main
 
         return end(main())
@@ -38,6 +48,7 @@ def curl() -> int:
 def ping() -> int:
     """Run `redox-ping`."""
     try:
+        look_elsewhere()
         from pycurl_redox.ping import main
 
         return end(main())
@@ -48,6 +59,7 @@ def ping() -> int:
 def netcfg() -> int:
     """Run `redox-netcfg`."""
     try:
+        look_elsewhere()
         from pycurl_redox.netcfg import main
 
         return end(main())
