@@ -16,7 +16,14 @@ from tests.fakes.scripted_tls_server import (
 )
 from tls.alerts import Alert
 from tls.client import TlsClient
-from tls.errors import CertificateError, PeerIncompatibleError, PeerMisbehavedError, TlsError
+from tls.errors import (
+    AlertReceivedError,
+    CertificateError,
+    PeerIncompatibleError,
+    PeerMisbehavedError,
+    TlsError,
+)
+from tls.events import CloseNotifyReceived
 
 TLS13 = (43, u(2, 0x0304))
 
@@ -487,3 +494,41 @@ def test_an_error_is_the_servers_fault_by_its_class():
     server = connected()
     server.deliver(record(99, b""))
     assert isinstance(failure(server), PeerMisbehavedError)
+
+
+# What the server says (RFC 8446 §6, §6.1, §6.2) -----------------------------------------------------------
+
+WARNING, FATAL = 1, 2
+
+
+@pytest.mark.parametrize("when", ["at first", "in the flight", "connected"])
+@pytest.mark.parametrize("level", [WARNING, FATAL])
+def test_every_alert_of_the_server_ends_the_connection_unanswered(level: int, when: str) -> None:
+    """But user_canceled, which may precede close_notify, and close_notify itself, once connected."""
+    for code in range(256):
+        server = told(bytes((level, code)), when)
+        if code == Alert.USER_CANCELED or (when, code) == ("connected", Alert.CLOSE_NOTIFY):
+            assert [type(event) for event in server.events()] == [CloseNotifyReceived][: code == 0]
+            continue
+        error = failure(server)
+        known = code in set(Alert)
+        assert isinstance(error, AlertReceivedError)
+        assert (error.code, error.alert) == (code, code if known else None)
+        assert (Alert(code).name.lower() if known else f"number {code}") in str(error)
+        assert b"".join(map(bytes, server.client.data_to_send())) == b""
+
+
+def told(alert: bytes, when: str) -> ScriptedTlsServer:
+    if when == "connected":
+        server = connected()
+        server.deliver(server.protect(21, alert))
+        return server
+    server = fresh(CLIENT_CONFIG._replace(versions=(0x0304,)))
+    server.read_client_hello()
+    if when == "at first":
+        server.deliver(record(21, alert))
+    else:
+        hello = server.server_hello()
+        server.use_handshake_keys(hello)
+        server.deliver(record(22, hello) + server.protect(21, alert))
+    return server
