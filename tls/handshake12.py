@@ -90,7 +90,7 @@ def accept(offer: Offer, hello: ServerHello, message: HandshakeMessage, output: 
     suite = crypto.CIPHER_SUITES_12.get(hello.cipher_suite)
     if suite is None or hello.cipher_suite not in offer.config.cipher_suites_12:
         raise illegal(f"ServerHello: cipher suite not offered: 0x{hello.cipher_suite:04x}")
-    hello.expect_only({kind for kind in ext.IN_SERVER_HELLO_12 if kind in offer.offered})
+    hello.expect_only(ext.IN_SERVER_HELLO_12 & offer.offered)
     alpn = _check_extensions(offer, hello)
     output.version = TLS12
     if (body := hello.extensions.get(ext.RECORD_SIZE_LIMIT)) is not None:

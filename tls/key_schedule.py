@@ -6,7 +6,7 @@ is there: `EarlySecret` → `HandshakeSecret` → `MasterSecret`.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from . import crypto
@@ -68,9 +68,9 @@ class Expander:
 
     def expand(self, label: bytes, context: bytes, length: int) -> bytes:
         """At most a hash's length: one block of HKDF-Expand (RFC 5869 §2.3)."""
-        context_hmac = self._keyed.copy()
-        context_hmac.update(_label_info(label, context, length) + b"\x01")
-        return context_hmac.finalize()[:length]
+        keyed = self._keyed.copy()
+        keyed.update(_label_head(label, length, len(context)) + context + b"\x01")
+        return keyed.finalize()[:length]
 
     def derive(self, label: bytes, transcript_digest: bytes) -> bytes:
         """Derive-Secret (RFC 8446 §7.1), over a digest already made."""
@@ -79,13 +79,15 @@ class Expander:
 
 def expand_label(hash_name: str, secret: bytes, label: bytes, context: bytes, length: int) -> bytes:
     """HKDF-Expand-Label (RFC 8446 §7.1)."""
-    return crypto.hkdf_expand(hash_name, secret, _label_info(label, context, length), length)
+    info = _label_head(label, length, len(context)) + context
+    return crypto.hkdf_expand(hash_name, secret, info, length)
 
 
-def _label_info(label: bytes, context: bytes, length: int) -> bytes:
-    """HkdfLabel."""
+@lru_cache(maxsize=64)  # a handshake has some twenty of them, the same each time
+def _label_head(label: bytes, length: int, context_size: int) -> bytes:
+    """HkdfLabel, up to the octets of its context."""
     label = b"tls13 " + label
-    return length.to_bytes(2, "big") + bytes((len(label),)) + label + bytes((len(context),)) + context
+    return length.to_bytes(2, "big") + bytes((len(label),)) + label + bytes((context_size,))
 
 
 def derive_secret(hash_name: str, secret: bytes, label: bytes, transcript_digest: bytes) -> bytes:

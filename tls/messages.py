@@ -231,10 +231,10 @@ class ServerHello(NamedTuple):
         ext.expect_only(self.extensions, allowed, self.name)
 
 
-def parse_encrypted_extensions(message: HandshakeMessage, offered: Container[int]) -> dict[int, bytes]:
+def parse_encrypted_extensions(message: HandshakeMessage, offered: set[int]) -> dict[int, bytes]:
     """RFC 8446 §4.3.1; extensions that were not offered are refused."""
     with message.reader() as reader:
-        return ext.parse_extensions(reader, {kind for kind in ext.IN_ENCRYPTED_EXTENSIONS if kind in offered})
+        return ext.parse_extensions(reader, ext.IN_ENCRYPTED_EXTENSIONS & offered)
 
 
 class CertificateRequest(NamedTuple):
@@ -271,8 +271,8 @@ class CertificateMessage(NamedTuple):
     sct_list: bytes | None
 
     @classmethod
-    def parse(cls, message: HandshakeMessage, offered: Container[int], max_count: int) -> Self:
-        allowed = {kind for kind in ext.IN_CERTIFICATE if kind in offered}
+    def parse(cls, message: HandshakeMessage, offered: set[int], max_count: int) -> Self:
+        allowed = ext.IN_CERTIFICATE & offered
         chain: list[bytes] = []
         leaf_extensions: dict[int, bytes] = {}
         with message.reader() as reader:

@@ -6,6 +6,7 @@ while the connect is under way.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import crypto
@@ -339,12 +340,11 @@ def may_resume(config: TlsConfig, server_name: str) -> bool:
     ticket, age = config.resumption
     if ticket.version != TLS13 or TLS13 not in config.versions:
         return False
-    hashes = {crypto.CIPHER_SUITES[suite].hash_name for suite in config.cipher_suites}
     suite = crypto.CIPHER_SUITES.get(ticket.cipher_suite)
     return (
         ticket.server_name == server_name
         and suite is not None
-        and suite.hash_name in hashes
+        and any(crypto.CIPHER_SUITES[code].hash_name == suite.hash_name for code in config.cipher_suites)
         and 0 <= age <= ticket.lifetime * 1000
     )
 
@@ -369,12 +369,16 @@ def _shares(exchanges: tuple[KeyExchange, ...], grease: tuple[int, ...] = ()) ->
 
 
 def _check(config: TlsConfig) -> None:
-    if not config.cipher_suites or not config.groups or not config.signature_schemes:
-        raise UsageError("TlsConfig: cipher suites, groups and signature schemes must not be empty")
-    if not set(config.key_shares) <= set(config.groups):
-        raise UsageError("TlsConfig: a key share for a group that is not offered")
-    if not GROUP_NAMES.keys() >= set(config.groups):
-        raise UsageError("TlsConfig: unknown group")
+    _check_lists(
+        config.versions,
+        config.cipher_suites,
+        config.cipher_suites_12,
+        config.groups,
+        config.key_shares,
+        config.alpn,
+    )
+    if not config.signature_schemes or not config.all_cipher_suites:
+        raise UsageError("TlsConfig: no signature scheme, or no cipher suite for the versions offered")
     if config.raw_public_keys and config.versions != (TLS13,):
         raise UsageError("TlsConfig: raw public keys are of TLS 1.3 alone: versions must be (TLS13,)")
     limit = config.record_size_limit
@@ -382,17 +386,32 @@ def _check(config: TlsConfig) -> None:
         raise UsageError("TlsConfig: record_size_limit is from 64 to 16385")
     if not 1 <= config.pad_records_to <= MAX_INNER_PLAINTEXT:
         raise UsageError("TlsConfig: pad_records_to is from 1 to 16385")
-    if not all(1 <= len(protocol) <= 255 for protocol in config.alpn):
-        raise UsageError("TlsConfig: ALPN names have 1 to 255 octets")
     if config.certificate_compression != (CERTIFICATE_ZLIB,):
         from . import compression
 
         compression.expect_available(config.certificate_compression)
-    if not config.versions or not {TLS12, TLS13} >= set(config.versions):
+
+
+@lru_cache(maxsize=64)  # few configs, many connections
+def _check_lists(
+    versions: tuple[int, ...],
+    cipher_suites: tuple[int, ...],
+    cipher_suites_12: tuple[int, ...],
+    groups: tuple[int, ...],
+    key_shares: tuple[int, ...],
+    alpn: tuple[bytes, ...],
+) -> None:
+    if not cipher_suites or not groups:
+        raise UsageError("TlsConfig: cipher suites and groups must not be empty")
+    if not versions or not {TLS12, TLS13} >= set(versions):
         raise UsageError("TlsConfig: versions are TLS13, TLS12, or both")
-    if not config.all_cipher_suites:
-        raise UsageError("TlsConfig: no cipher suite for the versions that are offered")
-    if not crypto.CIPHER_SUITES.keys() >= set(config.cipher_suites):
+    if not crypto.CIPHER_SUITES.keys() >= set(cipher_suites):
         raise UsageError("TlsConfig: unknown cipher suite")
-    if not crypto.CIPHER_SUITES_12.keys() >= set(config.cipher_suites_12):
+    if not crypto.CIPHER_SUITES_12.keys() >= set(cipher_suites_12):
         raise UsageError("TlsConfig: unknown cipher suite of TLS 1.2")
+    if not GROUP_NAMES.keys() >= set(groups):
+        raise UsageError("TlsConfig: unknown group")
+    if not set(key_shares) <= set(groups):
+        raise UsageError("TlsConfig: a key share for a group that is not offered")
+    if not all(1 <= len(protocol) <= 255 for protocol in alpn):
+        raise UsageError("TlsConfig: ALPN names have 1 to 255 octets")

@@ -164,7 +164,7 @@ class ExpectServerHello(NamedTuple):
         offer, transcript = self._chosen_offer(hello, suite, message)
         if offer.ech_outcome == "accepted":
             output.client_random = offer.random
-        hello.expect_only({kind for kind in ext.IN_SERVER_HELLO if kind in offer.offered})
+        hello.expect_only(ext.IN_SERVER_HELLO & offer.offered)
         early, ticket = _early_secret(offer, hello, suite)
         group, shared_secret = _shared_secret(offer, hello)
         transcript.add(message.encoded)
