@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pycurl_redox.client import Client, StreamedResponse
-    from pycurl_redox.errors import FetchError
+    from pycurl_redox.errors import ArgumentError, FetchError
     from pycurl_redox.response import Response
 
 __all__ = [
+    "ArgumentError",
     "Client",
     "FetchError",
     "Response",
@@ -34,6 +35,7 @@ __all__ = [
 _HOMES = {
     "Client": "pycurl_redox.client",
     "StreamedResponse": "pycurl_redox.client",
+    "ArgumentError": "pycurl_redox.errors",
     "FetchError": "pycurl_redox.errors",
     "Response": "pycurl_redox.response",
 }

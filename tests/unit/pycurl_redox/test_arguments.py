@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import pycurl_redox
 from pycurl_redox import Client, errors
 from pycurl_redox.collected import Collected
 from tests.fakes.memory_network import MemoryNetwork, Script
@@ -72,6 +73,15 @@ def test_arguments_of_a_wrong_value_are_named(call: Callable[[Client], object], 
     with pytest.raises(ValueError, match=text) as caught:
         call(client_on())
     assert isinstance(caught.value, errors.FetchError)
+
+
+def test_the_names_of_the_package_are_all_there() -> None:
+    assert {name: getattr(pycurl_redox, name).__name__ for name in dir(pycurl_redox)} == {
+        name: name for name in pycurl_redox.__all__
+    }
+    assert pycurl_redox.ArgumentError is errors.ArgumentError
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = pycurl_redox.nothing
 
 
 def test_what_gather_does_not_take_leaves_no_coroutine_behind() -> None:
