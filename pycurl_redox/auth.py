@@ -130,7 +130,7 @@ def _challenges(value: bytes) -> Iterable[tuple[int, bytes]]:
     while position < len(value):
         for name, scheme in _SCHEMES:
             end = position + len(name)
-            if value[position:end].lower() == name and value[end : end + 1] in (b"", b" ", b","):
+            if value[position:end].lower() == name and value[end : end + 1] in (b"", b" ", b"\t", b","):
                 yield scheme, value[end:]
         comma = value.find(b",", position)
         if comma < 0:

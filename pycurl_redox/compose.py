@@ -185,8 +185,10 @@ def compose_connect(
 
 def method_word(transfer: Transfer) -> str:
     """Return the method as it is sent: `-X` wins."""
-    custom = "" if transfer.ignores_request else transfer.config.request
-    return custom or transfer.word or transfer.method
+    custom = transfer.config.request
+    if custom is not None and not transfer.ignores_request:
+        return custom  # the empty one too
+    return transfer.word or transfer.method
 
 
 def _target(transfer: Transfer, absolute: bool) -> bytes:

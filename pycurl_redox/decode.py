@@ -49,7 +49,9 @@ def content_decoder(value: str, *, transfer: bool = False) -> Decoder | None:
 
 def _decoder(name: str) -> Decoder:
     if name in ("gzip", "x-gzip"):
-        return _Gzip()
+        from pycurl_redox.gzip_member import Gzip
+
+        return Gzip()
     if name == "deflate":
         return _Deflate()
     if name == "br" and name in codings():
@@ -122,7 +124,7 @@ class _Chain:
             yield from self._decode(index + 1, piece)
 
 
-class _Inflater:
+class Inflater:
     """What gzip and deflate share: one zlib stream, drawn in pieces."""
 
     def __init__(self) -> None:
@@ -151,9 +153,10 @@ class _Inflater:
             if piece:
                 yield piece
             data = stream.unconsumed_tail
-            if not data and len(piece) < MAX_PIECE:
+            if stream.eof or (not data and len(piece) < MAX_PIECE):
                 break
-        self._pass_trailer(stream.unused_data)
+        if stream.unused_data:
+            self._pass_trailer(stream.unused_data)
 
     def _pass_trailer(self, data: Buffer) -> None:
         passed = min(len(data), self._trailer_room)
@@ -166,19 +169,7 @@ class _Inflater:
         return ContentEncodingError(f"Error while processing content unencoding: {reason}")
 
 
-class _Gzip(_Inflater):
-    """RFC 1952, a single member."""
-
-    def decode(self, data: Buffer) -> Iterator[Buffer]:
-        import zlib
-
-        if self._stream is None:
-            self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._has_data = self._has_data or bool(data)
-        yield from self._inflate(data)
-
-
-class _Deflate(_Inflater):
+class _Deflate(Inflater):
     """RFC 9110 §8.4.1.2: a zlib stream; from many servers a bare deflate one."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
-from pycurl_redox.compose import Credentials, compose, method_word
+from pycurl_redox.compose import Credentials, CustomHeaders, compose, method_word
 from pycurl_redox.connection import Connection
 from pycurl_redox.connector import Connector
 from pycurl_redox.http1 import Response
@@ -47,9 +47,6 @@ DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
 
 REWINDS = "Please rewind output before next send"
-
-MAX_CHALLENGES = 10
-"""Rounds of authentication on one URL; an honest server needs one, or two with a stale nonce."""
 
 PlainKey = tuple["OperationConfig", "Url", str, str | None, tuple[str, ...], bool]
 
@@ -160,9 +157,6 @@ class Session:
         self._redirect_notes = ("", "")
         """What `-v` says before the next request is told of, and after."""
         self._head_octets = 0
-        self.challenges = 0
-        self._asks_again = False
-        """The last head was a challenge that can be answered."""
         self.policy = Policy(
             http09_allowed=config.http09_allowed,
             ignore_content_length=config.ignore_content_length,
@@ -278,8 +272,11 @@ class Session:
                 if is_fresh or not isinstance(error, errors.EmptyReplyError | PeerResetError):
                     raise self.ended(connection, error) from error
                 self._hop_ended(0, None)
-                self.drop(connection)
+                if isinstance(error, PeerResetError):
+                    self.observer.note(str(self.translated(error)))
                 self.observer.note("Connection died, retrying a fresh connect (retry count: 1)")
+                self.drop(connection)
+                self.observer.note(f"Issue another request to this URL: '{transfer.url.text()}'")
                 self._rewind()
             else:
                 return connection, response
@@ -307,7 +304,7 @@ class Session:
 
     def _learn_of(self, connection: Connection) -> Callable[[Head], None] | None:
         """Return what takes a head before it is shown; None where there is nothing to learn of one."""
-        fetcher, self._asks_again = self.fetcher, False
+        fetcher = self.fetcher
         if self.transfer.cookies is not None:
             self.transfer.cookies.begin_response()
         elif (fetcher.hsts, fetcher.alt_svc, self.login, connection.route.proxy) == (None,) * 4:
@@ -323,7 +320,7 @@ class Session:
         is_proxied = connection.route.proxy is not None and head.http_version == b"1.1"
         sends_again = self._sends_again(head, connection)
         for name, value in head.headers:
-            if name == b"location" and sends_again and not self._asks_again:
+            if name == b"location" and sends_again and not head.goes_on:
                 head.notes.append((name, [REWINDS]))
             elif name == challenge:
                 head.notes.append((name, next(notes)))
@@ -337,14 +334,14 @@ class Session:
             elif name == b"alt-svc" and self.fetcher.alt_svc is not None and is_secure:
                 texts = self.fetcher.alt_svc.receive(value, url.ascii_host(), url.port, int(wall_clock()))
                 head.notes.append((name, texts))
-        if self._asks_again and sends_again:
+        if head.goes_on and sends_again:
             head.notes.append((b"", [REWINDS]))  # before the empty line
 
     def _sends_again(self, head: Head, connection: Connection) -> bool:
         """True where something of a body was sent that another request may begin anew."""
         if not connection.body_sent or self.transfer.body is None:
             return False
-        return self._asks_again or (300 <= head.status < 400 and self.transfer.config.location)
+        return head.goes_on or (300 <= head.status < 400 and self.transfer.config.location)
 
     def _take_cookie(self, jar: CookieJar, value: bytes) -> list[str]:
         from pycurl_redox.cookies import is_secure_context
@@ -369,7 +366,9 @@ class Session:
             self.note_login("Proxy", self.proxy_login)
         if self.login is not None:
             credentials.host = self.login.header(method, target)
-            self.note_login("Server", self.login)
+            is_typed = trusted and "authorization" in CustomHeaders(transfer.config.headers)
+            if not is_typed or not self.login.is_settled:
+                self.note_login("Server", self.login)
         if transfer.config.aws_sigv4 is not None:
             credentials.aws = self.fetcher.routing.signer(transfer)
         credentials.is_negotiating = self._holds_back_body(route)
@@ -395,10 +394,12 @@ class Session:
     async def _goes_on(self, connection: Connection, response: Response) -> bool:
         """Decide whether another request follows, and prepare it."""
         head, transfer = response.head, self.transfer
-        if head.status == 417 and self.expects and transfer.body is not None:
-            self.expects = False
+        is_417 = head.status == 417 and self.expects and transfer.body is not None
+        if (is_417 and not transfer.config.fail) or self._answers_challenge(connection, head):
+            self.expects = self.expects and not is_417
+            self._count_request(transfer.url.text())
             self._rewind()
-        elif self._answers_challenge(connection, head) or self._came_too_early(connection, head):
+        elif self._came_too_early(connection, head):
             self._rewind()
         elif not self._follows(head):
             return False
@@ -420,14 +421,10 @@ class Session:
         return True
 
     def _answers_challenge(self, connection: Connection, head: Head) -> bool:
-        if self.challenges >= MAX_CHALLENGES:
-            return False
-        again = self._asks_again
         if head.status < 300 and self._holds_back_body(connection.route):
-            again = True  # nobody asked who we are: now in earnest
-            self.login = self.proxy_login = None
-        self.challenges += again
-        return again
+            self.login = self.proxy_login = None  # nobody asked who we are: now in earnest
+            return True
+        return head.goes_on
 
     def note_login(self, side: str, login: Authenticator) -> None:
         """Say in which scheme a request is authenticated, as `-v` does."""
@@ -443,7 +440,7 @@ class Session:
             login = None
         if login is None:
             return b"", iter(())
-        self._asks_again, notes = challenged(login, head, name)
+        head.goes_on, notes = challenged(login, head, name)
         return name, iter(notes)
 
     def _follows(self, head: Head) -> bool:
@@ -457,16 +454,20 @@ class Session:
         if not transfer.config.location:
             result.redirect_url = redirect.shown(transfer, location)
             return False
-        if 0 <= transfer.config.max_redirs <= result.redirects:
-            result.redirect_url = redirect.shown(transfer, location)
-            raise errors.too_many_redirects(transfer.config.max_redirs)
-        result.redirects += 1
+        self._count_request(redirect.shown(transfer, location))
         self._redirect_notes = redirect.follow(transfer, head.status, location)
-        result.redirect_time = self.network.now() - self.began
         self.expects = True
-        self.challenges = 0
         self.login = self.fetcher.routing.login(transfer)
         return True
+
+    def _count_request(self, url: str | None) -> None:
+        """--max-redirs bounds, and -w counts, all that leads to a further request: challenges too."""
+        result, limit = self.transfer.result, self.transfer.config.max_redirs
+        if 0 <= limit <= result.redirects:
+            result.redirect_url = url
+            raise errors.too_many_redirects(limit)
+        result.redirects += 1
+        result.redirect_time = self.network.now() - self.began
 
     async def _let_go(self, connection: Connection, response: Response) -> None:
         """Read what is left of a body that nobody wants, and keep the connection if that was little."""

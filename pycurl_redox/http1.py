@@ -25,7 +25,6 @@ from tcpip.scheduler import CancelledError
 
 MAX_LINE = 100 * 1024  # curl's limit for one header line
 MAX_HEAD = 300 * 1024  # curl's limit for all heads of one transfer
-MAX_INTERIM = 64  # 1xx responses to one request
 HTTP1 = (b"1.1", b"1.0")
 
 
@@ -192,17 +191,18 @@ class HttpConnection:
         deadline: float | None,
         upload: Upload,
     ) -> Head:
-        for _ in range(MAX_INTERIM):
+        """Read past interim heads (RFC 9110 §15.2), which count for `MAX_HEAD` as the final one does."""
+        while True:
             try:
                 head = await self._read_head(machine, request, policy, deadline)
-            except StackError:  # curl reads heads by the line
+            except StackError:
+                # What has come in whole lines is shown, whatever ends the wait for the rest.
                 self._show_good_lines(bytes(self.received), self.received.rfind(b"\n") + 1)
                 raise
             if not 100 <= head.status < 200 or head.status == 101:
                 if not upload.is_done and head.status < 400:
                     await upload.finished(deadline)
                 return head
-        raise errors.WeirdReplyError(f"HTTP: more than {MAX_INTERIM} interim responses")
 
     async def _read_head(
         self, machine: h11.Connection, request: Request, policy: Policy, deadline: float | None
@@ -240,6 +240,8 @@ class HttpConnection:
             self.observer.note("HTTP 1.0, assume close after body")
         if self.learn is not None:
             self.learn(head)
+        if head.status >= 200 and not self.observer.is_tunnel:
+            _explain(head, request, policy)
         self.observer.head_in(head)
         return head
 
@@ -447,16 +449,37 @@ def _persists(head: Head) -> bool:
     """RFC 9112 §9.3; a proxy's old Proxy-Connection counts, as in curl."""
     values = head.values_of(b"connection") + head.values_of(b"proxy-connection")
     if not values:
-        return head.http_version == b"1.1"
+        return head.http_version != b"1.0"
     options = b",".join(values).lower()
     tokens = [option.strip() for option in options.split(b",")]
     if b"close" in tokens:
         return False
-    return head.http_version == b"1.1" or b"keep-alive" in tokens
+    return head.http_version != b"1.0" or b"keep-alive" in tokens
+
+
+def _explain(head: Head, request: Request, policy: Policy) -> None:
+    """Say ahead of the line that decides it how long the connection lasts."""
+    if head.http_version == b"1.0" and b"keep-alive" in (head.header(b"connection") or b"").lower():
+        at = 0
+        for name, _ in head.headers:
+            if name == b"connection":
+                break
+            at += at < len(head.notes) and head.notes[at][0] == name
+        head.notes.insert(at, (b"connection", ["HTTP/1.0 connection set to keep alive"]))
+    has_length = head.header(b"content-length") is not None and not policy.ignore_content_length
+    has_body = head.status not in (204, 304) and request.method != b"HEAD" and not request.wants_no_body
+    if has_body and not has_length and _persists(head) and head.http_version == b"1.1":
+        if head.header(b"transfer-encoding") is None:
+            if not head.notes or head.notes[-1][0]:
+                head.notes.append((b"", []))
+            head.notes[-1][1].insert(0, "no chunk, no close, no size. Assume close to signal end")
 
 
 def _last_coding(head: Head) -> bytes:
-    return head.values_of(b"transfer-encoding")[-1].rpartition(b",")[2].strip().lower()
+    """RFC 9112 §6.1; identity, which older specifications had, stands for nothing."""
+    listed = b",".join(head.values_of(b"transfer-encoding")).lower().split(b",")
+    codings = [coding for each in listed if (coding := each.strip()) not in (b"", b"identity")]
+    return codings[-1] if codings else b""
 
 
 def _content_length(head: Head) -> int | None:
@@ -467,5 +490,5 @@ def _content_length(head: Head) -> int | None:
     value = values.pop()
     if values or not value[:1].isdigit():
         raise errors.WeirdReplyError("Invalid Content-Length: value")
-    digits = value[: len(value) - len(value.lstrip(b"0123456789"))]
+    digits = value[: len(value) - len(value.lstrip(b"0123456789"))].lstrip(b"0") or b"0"
     return int(digits) if len(digits) < 20 and int(digits) < 1 << 63 else None

@@ -2,7 +2,8 @@
 
 Sent: HTTP/1.0, targets with raw octets, odd header names and values.
 Received: reason phrases and field values with any octets, odd status codes,
-transfer codings other than chunked.
+transfer codings other than chunked, HTTP/2 as the name of the version, which
+some servers write where they speak HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def _parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
     digits = 0
     while digits < 3 and rest[digits : digits + 1].isdigit():
         digits += 1
-    if version not in (b"1.0", b"1.1") or not digits:
+    if version == b"2.0":
+        version = b"2"
+    if version not in (b"1.0", b"1.1", b"2") or not digits:
         raise errors.UnsupportedProtocolError(
             f"Unsupported HTTP version{_shown(version, digits)} in response"
         )

@@ -85,7 +85,7 @@ class Head:
     The names of `headers` are in lower case.
     """
 
-    __slots__ = ("_first", "headers", "http_version", "notes", "raw", "reason", "status")
+    __slots__ = ("_first", "goes_on", "headers", "http_version", "notes", "raw", "reason", "status")
 
     def __init__(self, http_version: bytes, status: int, reason: bytes, headers: Headers, raw: bytes) -> None:
         self.http_version = http_version
@@ -93,8 +93,10 @@ class Head:
         self.reason = reason
         self.headers = headers
         self.raw = raw
+        self.goes_on = False
+        """A challenge that is answered: the response comes to nothing, and is no failure."""
         self.notes: list[tuple[bytes, list[str]]] = []
-        """What `-v` says ahead of headers, by their names and in their order."""
+        """What `-v` says ahead of headers, by their names and in their order; b"" is the line at the end."""
         self._first = dict(reversed(headers))
 
     @property

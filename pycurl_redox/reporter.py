@@ -97,7 +97,8 @@ class Reporter(Observer):
         if self.on_head is not None:
             self.on_head(head)
         # curl shows the end of a head in a trace only when something comes of the response.
-        leads_nowhere = head.status < 200 or (self._config.fail and head.status >= 400)
+        is_interim = head.status < 200 and head.status != 101
+        leads_nowhere = is_interim or (self._config.fail and head.status >= 400 and not head.goes_on)
         leads_nowhere = leads_nowhere and not self.is_tunnel
         notes = head.notes[::-1]
         for line in head.lines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,42 @@ CHUNKED = {
 def test_chunks_are_read_as_curl_reads_them(tmp_path: Path, name: str, option: str) -> None:
     answer = OK + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKED[name]
     same_exchange(tmp_path, "-sSv", option, URL, scripts=[(answer,)])
+
+
+HEADS = {
+    "HTTP/2 by name": b"HTTP/2 200\r\n" + THREE,
+    "HTTP/2.0 by name": b"HTTP/2.0 200 OK\r\n" + THREE,
+    "a hundred hints": b"HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\n" * 100 + OK + THREE,
+    "no length": OK + b"\r\nabc",
+    "no length of 404": b"HTTP/1.1 404 No\r\nA: b\r\n\r\nabc",
+    "no length of 1.0": b"HTTP/1.0 200 OK\r\n\r\nabc",
+    "keep-alive of 1.0": b"HTTP/1.0 200 OK\r\nA: b\r\nConnection: Keep-Alive\r\n" + THREE,
+    "switched though nobody asked": b"HTTP/1.1 101 Sw\r\n" + THREE,
+    "zeros before the length": OK + b"Content-Length: " + b"0" * 30 + b"3\r\n\r\nabc",
+    "chunked and identity": OK + b"Transfer-Encoding: chunked, identity\r\n\r\n" + ABC + END,
+    "identity": OK + b"Transfer-Encoding: identity\r\n" + THREE,
+    "length and chunks": OK + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n" + ABC + END,
+    "a folded line": OK + b"A: b\r\n c\r\n" + THREE,
+    "a moved page of no octets": b"HTTP/1.1 302 No\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_is_read_as_curl_reads_it(tmp_path: Path, name: str) -> None:
+    same_exchange(tmp_path, "-sSvi", URL, scripts=[(HEADS[name],)])
+
+
+def test_a_moved_page_without_a_body_leaves_nothing_to_ignore(tmp_path: Path) -> None:
+    moved = HEADS["a moved page of no octets"]
+    same_exchange(tmp_path, "-sSvL", URL, scripts=[(moved, OK + THREE)])
+
+
+def test_a_kept_connection_that_dies_is_replaced_in_curls_words(tmp_path: Path) -> None:
+    dies = (OK + THREE, b"")
+    url = "http://127.0.0.1:@PORT@/"
+    same_exchange(tmp_path, "-sSv", url + "a", url + "b", scripts=[dies, (OK + THREE,)])
+
+
+@pytest.mark.parametrize("words", ["-X ''", "-X '' -d x", "-X get", "-X 'A B'"])
+def test_the_method_goes_out_as_it_is_typed(tmp_path: Path, words: str) -> None:
+    same_exchange(tmp_path, "-sSv", *shlex.split(words), URL, scripts=[(OK + THREE,)])

@@ -125,6 +125,32 @@ def test_a_bomb_is_handed_on_in_pieces(coding, compress):
     assert max(sizes) <= 2 * MAX_PIECE and sum(sizes) == 20_000_000
 
 
+@pytest.mark.parametrize("fault", [-5, -1])
+@pytest.mark.parametrize("size", [1, 8, 1_000_000])
+def test_all_of_a_gzip_member_comes_out_before_its_checksum_is_found_wrong(fault: int, size: int) -> None:
+    member = bytearray(gzip.compress(TEXT))
+    member[fault] ^= 1
+    decoder = content_decoder("gzip")
+    out = b""
+    with pytest.raises(ContentEncodingError, match=r"incorrect (data|length) check"):
+        for at in range(0, len(member), size):
+            for piece in decoder.decode(bytes(member[at : at + size])):
+                out += piece
+    assert out == TEXT
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_the_head_of_a_gzip_member_may_have_all_that_the_format_knows(size: int) -> None:
+    plain = gzip.compress(TEXT)
+    head = bytes([*plain[:3], 0x1E, *plain[4:10]]) + b"\x03\0abc" + b"name\0" + b"comment\0"
+    head += (zlib.crc32(head) & 0xFFFF).to_bytes(2, "little")
+    member = head + plain[10:]
+    assert decoded("gzip", *[member[at : at + size] for at in range(0, len(member), size)]) == TEXT
+    wrong = head[:-1] + bytes([head[-1] ^ 1])
+    with pytest.raises(ContentEncodingError, match="header crc mismatch"):
+        decoded("gzip", wrong + plain[10:])
+
+
 @pytest.mark.parametrize("is_cut", [False, True])
 def test_behind_a_bare_deflate_stream_four_octets_are_passed_over_and_no_fifth(is_cut: bool) -> None:
     stream = zlib.compressobj(wbits=-15)
