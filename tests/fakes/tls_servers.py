@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from tests.fakes.go_server import go_server
 from tests.fakes.namespaces import in_new_namespace
@@ -34,6 +34,7 @@ FEATURES = {
     "early": "early data accepted",
     "client": "client certificate",
     "late": "client certificate after the handshake",
+    "update": "KeyUpdate, with one of ours asked for",
     "staple": "OCSP staple",
     "limit": "record size limit",
     "raw": "raw public key",
@@ -54,6 +55,7 @@ class World(NamedTuple):
 class Started(NamedTuple):
     port: int
     ech_configs: str = ""
+    keyboard: IO[bytes] | None = None
 
 
 Start = Callable[[World, str], contextlib.AbstractContextManager[Started]]
@@ -104,7 +106,7 @@ def running(command: list[str], port: int, folder: Path, says: str = "") -> Iter
                         socket.create_connection(("127.0.0.1", port)).close()
                         break
                 assert time.monotonic() < deadline, f"{command[0]} does not listen"
-            yield Started(port)
+            yield Started(port, keyboard=process.stdin)
         finally:
             process.terminate()
             try:
@@ -122,9 +124,12 @@ def openssl(world: World, feature: str) -> contextlib.AbstractContextManager[Sta
         "alpn": ["-alpn", "http/1.1"],
         "early": ["-early_data"],
         "client": ["-Verify", "1", "-CAfile", world.ca_pem],
+        "late": ["-verify", "1", "-CAfile", world.ca_pem],
         "staple": ["-status_file", world.staple_der],
     }.get(feature, ["-groups", GROUPS[feature]] if feature in GROUPS else [])
-    web = [] if feature == "early" else ["-www"]
+    web = (
+        [] if feature in ("early", "late", "update") else ["-www"]
+    )  # with it, nothing is read from the keyboard
     command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", world.chain_pem]
     command += ["-key", world.key_pem, *web, *more]
     return running(command, port, world.folder, says="ACCEPT")
@@ -312,7 +317,7 @@ def java(world: World, feature: str) -> contextlib.AbstractContextManager[Starte
 ALL = ("1.3", "1.2", "retry", "p256", "resumed", "resumed12", "client")
 MOST = (*ALL, "p521", "alpn")
 SERVERS = (
-    Server("OpenSSL", "openssl", (*MOST, "x448", "early", "staple"), openssl),
+    Server("OpenSSL", "openssl", (*MOST, "x448", "early", "late", "update", "staple"), openssl),
     Server(
         "GnuTLS", "gnutls-serv", (*MOST, "x448", "early", "staple", "limit", "raw"), gnutls, needs_root=True
     ),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 import trustme
@@ -41,6 +42,7 @@ from tls.events import (
     CertificateRequested,
     CloseNotifyReceived,
     HandshakeCompleted,
+    KeyUpdated,
     TicketReceived,
 )
 from tls.ocsp import check
@@ -200,6 +202,9 @@ def shows(feature: str, started: Started, world: World, server: Server) -> None:
     elif feature == "early":
         early_data(port, world, server)
         return
+    elif started.keyboard is not None and server.name == "OpenSSL" and feature in ("late", "update"):
+        by_keyboard(feature, port, world, started.keyboard)
+        return
     elif feature == "client":
         fetched = Fetched(port, base(world, client_certificate=mine(world)))
         assert fetched.done.sent_client_certificate
@@ -228,6 +233,24 @@ def shows(feature: str, started: Started, world: World, server: Server) -> None:
         fetched = Fetched(port, base(world, ech_configs=base64.b64decode(started.ech_configs)))
         assert fetched.done.ech == "accepted"
     assert b" 200 " in fetched.body.partition(b"\r\n")[0]
+
+
+def by_keyboard(feature: str, port: int, world: World, keyboard: IO[bytes]) -> None:
+    """`s_server` does it at a letter: the first asks for a certificate, the other for new keys."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        client = TlsClient(base(world, client_certificate=mine(world)), NAME)
+        until(sock, client, HandshakeCompleted)
+        keyboard.write(b"c\n" if feature == "late" else b"K\n")
+        keyboard.flush()
+        if feature == "late":
+            assert until(sock, client, CertificateRequested) == CertificateRequested(was_answered=True)
+        else:
+            assert until(sock, client, KeyUpdated) == KeyUpdated(outgoing=False)
+            client.send_data(REQUEST)
+            assert until(sock, client, KeyUpdated) == KeyUpdated(outgoing=True)
+        keyboard.write(b"still there\n")
+        keyboard.flush()
+        assert bytes(until(sock, client, ApplicationData).data) == b"still there\n"
 
 
 READ_NO_EARLY_REQUEST = ("OpenSSL", "GnuTLS", "NSS")
