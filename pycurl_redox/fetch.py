@@ -298,7 +298,7 @@ class Session:
         result.status = head.status
         result.http_version = head.http_version
         self.transfer.met_http10 |= connection.is_http10
-        if response.upload_cut_short:
+        if response.upload_cut_short and (head.goes_on or not self.transfer.config.fail):
             self.observer.note("HTTP error before end of send, stop sending")
         return response
 

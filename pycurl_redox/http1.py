@@ -134,8 +134,9 @@ class HttpConnection:
         self.is_http10 = head.http_version == b"1.0"
         response = Response(self, head, self._body_reader(request, policy, head))
         if not upload.is_done:
+            # Where the server closes anyway there is nothing to stop.
+            response.upload_cut_short = self.is_reusable and head.status >= 400
             self.is_reusable = False
-            response.upload_cut_short = True
         return response
 
     def _write_head(self, machine: h11.Connection, request: Request) -> bytes:

@@ -56,8 +56,8 @@ class Incoming:
         result.expected = self._response.content_length
         if start and head.status == 416 and self._session.transfer.method == "GET":
             self._is_ignored = True  # nothing is missing: what the server says to it is no part of the file
-        if b"*" in (head.header(b"content-range") or b""):
-            start = 0  # the server has said how long it is: no longer a resume, as curl has it
+        if head.header(b"content-range") is not None and _range_start(head) < 0:
+            start = 0  # `*`, or no number at all: no longer a resume, as curl has it
         if config.fail and head.status >= 400 and not (start and head.status == 416):
             raise errors.http_returned(head.status)
         is_bare = head.status in (204, 304) or result.expected == 0
@@ -183,6 +183,7 @@ class Incoming:
 
 def _range_start(head: Head) -> int:
     """RFC 9110 §14.4: where the part begins that came; -1 when none did."""
-    value = (head.header(b"content-range") or b"").strip()
-    digits = value.lower().removeprefix(b"bytes").strip(b" :=").partition(b"-")[0]
+    value = head.header(b"content-range") or b""
+    start = next((at for at, octet in enumerate(value) if octet in b"0123456789*"), len(value))
+    digits = value[start:].partition(b"-")[0].strip()  # whatever the unit is called, as in curl
     return int(digits) if digits.isdigit() else -1

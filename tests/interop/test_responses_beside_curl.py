@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.beside_curl import needs_curl_7_88
+from tests.fakes.beside_curl import needs_curl_7_88, same
 from tests.fakes.exchanges import same_exchange
+from tests.fakes.raw_server import read_request, serving
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow, needs_curl_7_88]
 
@@ -88,3 +90,28 @@ def test_a_kept_connection_that_dies_is_replaced_in_curls_words(tmp_path: Path) 
 @pytest.mark.parametrize("words", ["-X ''", "-X '' -d x", "-X get", "-X 'A B'"])
 def test_the_method_goes_out_as_it_is_typed(tmp_path: Path, words: str) -> None:
     same_exchange(tmp_path, "-sSv", *shlex.split(words), URL, scripts=[(OK + THREE,)])
+
+
+@pytest.mark.parametrize(
+    "unit", ["bytes 2-4/5", "bytes=2-4/5", "2-4/5", "items 2-4/5", "bytes 3-4/*", "bytes */5", "x", ""]
+)
+def test_a_part_goes_on_where_its_range_says_whatever_the_unit_is_called(tmp_path: Path, unit: str) -> None:
+    answer = b"HTTP/1.1 206 Part\r\nContent-Range: %s\r\n" % unit.encode() + THREE
+    same_exchange(tmp_path, "-sSv", "-C", "-", "-o", "f", URL, scripts=[(answer,)], files={"f": "xy"})
+
+
+@pytest.mark.parametrize("option", ["-s", "-f", "--fail-with-body"])
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Moved", b"403 No", b"413 No"])
+def test_a_server_that_closes_before_the_body_is_sent_has_the_last_word(
+    tmp_path: Path, status: bytes, option: str
+) -> None:
+    def converse(link: socket.socket) -> None:
+        read_request(link)
+        link.sendall(b"HTTP/1.1 %s\r\nConnection: close\r\n" % status + THREE)
+        link.shutdown(socket.SHUT_WR)
+        while link.recv(65_536):
+            pass
+
+    with serving(converse) as port:
+        words = ("-sSv", option, "-T", "f", f"http://127.0.0.1:{port}/")
+        same(tmp_path, *words, files={"f": "body"}, notes="^[*] (HTTP error|Closing)|^curl|returned")
