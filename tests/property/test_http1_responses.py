@@ -63,10 +63,9 @@ def test_how_a_reply_is_cut_makes_no_difference(reply: bytes, places: list[int],
 def test_any_change_gives_a_response_or_a_named_error(
     reply: bytes, at: int, junk: bytes, places: list[int]
 ) -> None:
-    changed = (reply[:at] + junk + reply[at + len(junk) :])[
-        : len(reply)
-    ]  # excess is seen only where it has come
-    assert outcome(cut(changed, places)) == outcome([changed])
+    changed = reply[:at] + junk + reply[at + len(junk) :]
+    # What is behind the end (a shorter length, say) counts against the connection only where it has come.
+    assert outcome(cut(changed, places))[:2] == outcome([changed])[:2]
 
 
 @given(st.binary(max_size=200))
