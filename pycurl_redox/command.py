@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.transfer import Transfer
 
+Note = Callable[[str], None]
+
 FATAL = (2, 27, 41, 43, 48)
 """Exit codes after which curl begins no further transfer."""
 
@@ -58,7 +60,7 @@ class Command:
         self.names = Names()
         self.cookies: CookieJar | None = None
         self.exit_code = 0
-        self._jars: dict[str, None] = {}
+        self._jars: dict[str, Note] = {}
         self.hsts: HstsCache | None = None
         self.alt_svc: AltSvcCache | None = None
         self.tls_sessions = SharedSessions()
@@ -176,19 +178,19 @@ class Command:
             self.cookies.forget_session_cookies()
         return True
 
-    def save_cookies(self, path: str) -> None:
+    def save_cookies(self, path: str, note: Note) -> None:
         """Write the jar, "-" is stdout; side by side a file is written when all have ended."""
         if self.config.parallel and path != "-":
-            self._jars[path] = None
+            self._jars[path] = note
         else:
-            self._save_cookies(path)
+            self._save_cookies(path, note)
 
     def save_cookie_jars(self) -> None:
         """Write the jars that `save_cookies` has put off."""
-        for path in self._jars:
-            self._save_cookies(path)
+        for path, note in self._jars.items():
+            self._save_cookies(path, note)
 
-    def _save_cookies(self, path: str) -> None:
+    def _save_cookies(self, path: str, note: Note) -> None:
         assert self.cookies is not None
         now = int(wall_clock())
         try:
@@ -197,8 +199,8 @@ class Command:
                 sys.stdout.flush()
             else:
                 self.cookies.save(path, now)
-        except OSError as error:
-            self.warn(f"failed to save cookies in {path}: {error.strerror}")
+        except OSError:  # the manual: only -v tells of it
+            note(f"WARNING: failed to save cookies in {path}: {errors.WriteFailedError.default_text}")
 
     def write_out(self, job: Job, transfer: Transfer) -> None:
         """Do what -w says."""

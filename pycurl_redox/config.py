@@ -229,7 +229,7 @@ class OperationConfig:
     remote_time = False
     output_dir: str | None = None
     create_dirs = False
-    create_file_mode: int | None = None
+    create_file_mode = 0
     """Of files that an upload to file:// makes; outputs follow the umask alone, as curl's do."""
     clobber: bool | None = None
     """True and False of --clobber and --no-clobber; None: only a name out of a header is not written over."""

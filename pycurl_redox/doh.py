@@ -141,8 +141,8 @@ class DohResolver:
         if deadline is not None:
             config.max_time = max(deadline - self._network.now(), 0.001)
         body = BytesBody(wire.build_query(0, question))  # RFC 8484 §4.1: 0, so that caches find it again
-        transfer = Transfer(config, url, "POST", body=body, content_type=MEDIA_TYPE, observer=observer)
-        transfer.extra_headers = ["Expect:"]
+        transfer = Transfer(config, url, "POST", body=body, observer=observer)
+        transfer.extra_headers = ["Expect:", f"Content-Type: {MEDIA_TYPE}"]
         incoming = await self._fetcher.fetch(transfer)
         assert incoming.head is not None  # https has one
         answer = bytearray()

@@ -209,7 +209,7 @@ class Session:
     # ---- one hop
 
     def _settle_scheme(self) -> None:
-        """Turn http into https where HSTS says so (RFC 6797 §8.3), and see whether the scheme is allowed."""
+        """Turn http into https where HSTS says so (RFC 6797 §8.3), and see whether the user allows it."""
         transfer = self.transfer
         url = transfer.url
         hsts = self.fetcher.hsts
@@ -218,6 +218,8 @@ class Session:
             transfer.url = url = url._replace(scheme="https", port=url.port if url.port_given else 443)
             self.observer.note(f"Switched from HTTP to HTTPS due to HSTS => {url.text()}")
         config = transfer.config
+        if url.user is not None and config.disallow_username_in_url:
+            raise errors.LoginDeniedError()
         allowed = config.proto
         if self.transfer.result.redirects:
             from pycurl_redox.redirect import allowed_protocols

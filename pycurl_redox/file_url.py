@@ -210,7 +210,7 @@ class FileTransfer:
         appends = bool(config.continue_at)
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         flags |= os.O_APPEND if appends else os.O_TRUNC
-        mode = FILE_MODE if config.create_file_mode is None else config.create_file_mode
+        mode = config.create_file_mode or FILE_MODE
         try:
             file = await self._open_for_writing(path, flags, mode)
         except OSError as error:

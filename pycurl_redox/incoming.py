@@ -61,7 +61,7 @@ class Incoming:
         if config.fail and head.status >= 400 and not (start and head.status == 416):
             raise errors.http_returned(head.status)
         is_bare = head.status in (204, 304) or result.expected == 0
-        if start and self._session.transfer.method in ("GET", "POST") and not (self._is_ignored or is_bare):
+        if start and self._session.transfer.method == "GET" and not (self._is_ignored or is_bare):
             if _range_start(head) != start and result.expected == start:
                 self._session.observer.note("The entire document is already downloaded")
                 self._response.is_complete = True

@@ -229,7 +229,7 @@ class Job:
             from pycurl_redox.data import read_file
 
             try:
-                etag = read_file(config.etag_compare).split(b"\n")[0].partition(b"\0")[0].strip()
+                etag = read_file(config.etag_compare).translate(None, b"\r\n").partition(b"\0")[0]
             except OSError as error:
                 if isinstance(error, FileNotFoundError) and config.etag_save is None:
                     self.command.say(f"curl: Failed to open {config.etag_compare}\n")
@@ -489,6 +489,11 @@ class Job:
         command, transfer = self.command, self.transfer
         assert transfer is not None
         result = transfer.result
+        try:
+            self.output.write_held()
+        except errors.WriteFailedError as failure:
+            failure.args = ("Failed writing body",)
+            error = error or failure
         if error is not None:
             self.error = error
             result.exit_code, result.error = error.exit_code, str(error)
@@ -506,11 +511,11 @@ class Job:
                 self._tell_origin(transfer)
             if self.config.remote_time:
                 self._set_remote_time(result)
-        if self.config.cookie_jar is not None:
-            command.save_cookies(self.config.cookie_jar)
-        self.setup.save_state()
         if self.config.write_out:
             command.write_out(self, transfer)
+        if self.config.cookie_jar is not None:
+            command.save_cookies(self.config.cookie_jar, self.reporter.note)
+        self.setup.save_state()
         return result.exit_code
 
     def clean_up(self) -> None:

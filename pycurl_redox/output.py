@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -42,6 +43,7 @@ class Output:
         self.has_begun = False
         """It was opened: what the file is now, this transfer has made it."""
         self._file: BinaryIO | None = None
+        self._held = b""
 
     @property
     def is_stdout(self) -> bool:
@@ -64,7 +66,8 @@ class Output:
             file = self.open()
         if not self.takes_binary and self.written < LOOKED_AT and self.is_terminal and b"\0" in bytes(data):
             raise BinaryOutputError()
-        rest = memoryview(data)
+        rest = memoryview(self._held + bytes(data) if self._held else data)
+        self._held = b""
         try:
             if self._draft is not None:
                 self.written += len(rest)
@@ -76,6 +79,14 @@ class Output:
                 rest = rest[done:]
         except OSError as error:
             raise errors.WriteFailedError("Failure writing output to destination") from error
+
+    def hold(self, data: bytes) -> None:
+        """Write it with what comes next, or at the end: between them a reader may go away."""
+        self._held += data
+
+    def write_held(self) -> None:
+        if self._held:
+            self.write(b"")
 
     def open(self) -> BinaryIO:
         """Open the file, though there may be nothing to write; -O and -J do not write over what is there."""
@@ -133,6 +144,8 @@ class Output:
         self.is_starting_over, self._keeps = True, keeps
 
     def close(self) -> None:
+        with contextlib.suppress(errors.WriteFailedError):
+            self.write_held()
         if self._draft is not None:
             self._draft.close()
             self._draft = None
@@ -189,6 +202,9 @@ class NullOutput(Output):
         return False
 
     def write(self, data: Buffer) -> None:
+        self.written += len(data)
+
+    def hold(self, data: bytes) -> None:
         self.written += len(data)
 
 

@@ -34,6 +34,9 @@ class Reporter(Observer):
         self.traces_tls = tracer is not None
         self._has_ids = tracer is not None and tracer.has_ids
         self._dumps_to_terminal = dump is not None and dump.isatty()
+        is_piped = output.is_stdout and not output.is_terminal
+        self._is_held = is_piped and not config.no_buffer and dump is None and tracer is None
+        """A head goes out with its body: `curl -i URL | head -1` has read all it wants, and may go away."""
         self.number = 0
         """Which of the command's transfers this is."""
         self.result: Result | None = None
@@ -146,8 +149,9 @@ class Reporter(Observer):
         if self._dump is not None:
             self._dump.write(_harmless(line) if self._dumps_to_terminal else line)
         if self._config.include:
+            write = self._output.hold if self._is_held else self._output.write
             try:
-                self._output.write(line if self.style is None else self.style(line))
+                write(line if self.style is None else self.style(line))
             except WriteFailedError as error:
                 error.args = ("Failed writing header",)
                 raise
