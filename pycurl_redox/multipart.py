@@ -44,20 +44,16 @@ class _File(NamedTuple):
 class FormBody:
     """A form that can be sent, again if need be.
 
-    `length` is None when a part is a pipe, whose end is not known; then it is sent in chunks.
+    `length` is None when a part is a pipe, whose end is not known, or quoted-printable, whose length curl
+    does not look for; then it is sent in chunks.
     """
 
-    def __init__(self, content_type: str, pieces: list[bytes | _File]) -> None:
+    def __init__(self, content_type: str, pieces: list[bytes | _File], *, in_chunks: bool) -> None:
         self.content_type = content_type
         self._pieces = pieces
-        self.length: int | None = 0
-        for piece in pieces:
-            size = len(piece) if isinstance(piece, bytes) else piece.size
-            self.length = None if size is None or self.length is None else self.length + size
-
-    @property
-    def can_rewind(self) -> bool:
-        return self.length is not None
+        sizes = [len(piece) if isinstance(piece, bytes) else piece.size for piece in pieces]
+        self.can_rewind = None not in sizes
+        self.length = None if in_chunks or None in sizes else sum(size or 0 for size in sizes)
 
     def __iter__(self) -> Iterator[bytes]:
         """Read through the body once; raises `ReadFailedError` when a file is gone or is shorter now."""
@@ -85,7 +81,9 @@ def build_form(
     boundary = builder.boundary()
     is_form = content_type is None or content_type.partition(";")[0].strip().lower() == "multipart/form-data"
     builder.write_parts(parts, boundary, "form-data" if is_form else "attachment")
-    return FormBody(f"multipart/form-data; boundary={boundary}", builder.pieces())
+    return FormBody(
+        f"multipart/form-data; boundary={boundary}", builder.pieces(), in_chunks=builder.in_chunks
+    )
 
 
 class _Builder:
@@ -94,6 +92,7 @@ class _Builder:
         self._escape = escape
         self._pieces: list[bytes | _File] = []
         self._text: list[bytes] = []
+        self.in_chunks = False
 
     def boundary(self) -> str:
         return BOUNDARY_DASHES + self._random_hex(16)
@@ -124,7 +123,7 @@ class _Builder:
             suffix = f"; boundary={boundary}" if boundary else ""
             self._write(f"Content-Type: {content_type}{suffix}\r\n")
         if part.encoder is not None and "content-transfer-encoding" not in own:
-            self._write(f"Content-Transfer-Encoding: {part.encoder}\r\n")
+            self._write(f"Content-Transfer-Encoding: {part.encoder.lower()}\r\n")
         self._write("".join([f"{header}\r\n" for header in part.headers]) + "\r\n")
         if part.parts is not None:
             inner = "form-data" if content_type == "multipart/form-data" else "attachment"
@@ -136,11 +135,10 @@ class _Builder:
         encoder = (part.encoder or "binary").lower()
         if encoder not in ("binary", "8bit", "7bit", "base64", "quoted-printable"):
             raise FormEncoderError()
-        if part.path is None:
-            self._text.append(_encoded(part.data, encoder))
-        elif encoder == "quoted-printable":
-            # Its length is known only when all is encoded.
-            self._text.append(_encoded(_whole_file(part.path), encoder))
+        if part.path is None or encoder == "quoted-printable":
+            data = part.data if part.path is None else _whole_file(part.path)
+            self.in_chunks |= encoder == "quoted-printable" and bool(data)
+            self._text.append(_encoded(data, encoder))
         else:
             self._flush()
             self._pieces.append(_File(part.path, encoder, _file_size(part.path, encoder)))

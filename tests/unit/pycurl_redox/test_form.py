@@ -31,7 +31,9 @@ class Folder:
         count = iter(range(1, 100))
         form = build_form(parts, lambda digits: f"{next(count):0{digits}x}", escape=escape)
         body = b"".join(form)
-        assert form.length == len(body) and body == b"".join(form)
+        # What curl encodes so has no length before it is sent.
+        in_chunks = any(field.endswith("encoder=quoted-printable") for field in fields)
+        assert form.length == (None if in_chunks else len(body)) and form.can_rewind and body == b"".join(form)
         return form, body.decode().replace("-" * 24, "").replace("\r\n", "\n")
 
 
