@@ -71,7 +71,19 @@ def find_config_file(environment: Mapping[str, str]) -> str | None:
     if homes and not xdg_home:
         # In a .config folder the file has no dot; only the first of such folders is looked at.
         places.append((homes[0], ".config/curlrc"))
+    places.append((account_home(), ".curlrc"))
     for folder, name in places:
         if folder and os.access(path := f"{folder}/{name}", os.R_OK):
             return path
     return None
+
+
+def account_home() -> str | None:
+    """Return the home of who runs this by the list of accounts, whatever HOME says; None without one."""
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir or None
+    except KeyError:
+        return None

@@ -161,6 +161,7 @@ class Session:
             http09_allowed=config.http09_allowed,
             ignore_content_length=config.ignore_content_length,
             raw=config.raw,
+            max_length=config.max_filesize,
             continue_wait=config.expect100_timeout,
             rate=config.limit_rate,
             wait_for=self.network.wait_for,
@@ -300,6 +301,9 @@ class Session:
         result.status = head.status
         result.http_version = head.http_version
         self.transfer.met_http10 |= connection.is_http10
+        if head.is_too_long:
+            self.observer.note(errors.FileSizeExceededError.default_text)
+            raise errors.FileSizeExceededError()
         if response.upload_cut_short and (head.goes_on or not self.transfer.config.fail):
             self.observer.note("HTTP error before end of send, stop sending")
         return response

@@ -213,7 +213,7 @@ class HttpConnection:
         while True:
             if received:
                 if not _may_be_http(received):
-                    return self._http09(policy)
+                    return self._http09(request, policy)
                 end = _end_of_head(received, searched)
                 if end:
                     break
@@ -226,7 +226,7 @@ class HttpConnection:
                 self._show_good_lines(bytes(received), received.rfind(b"\n") + 1)
                 raise
             if not len(data):
-                return self._head_cut_short(policy)
+                return self._head_cut_short(request, policy)
             received += data
         raw = bytes(received[:end])
         del received[:end]
@@ -243,6 +243,9 @@ class HttpConnection:
             self.learn(head)
         if head.status >= 200 and not self.observer.is_tunnel:
             _explain(head, request, policy)
+            if policy.max_length and _announced_length(head, policy) > policy.max_length:
+                head.is_too_long = True
+                head.raw = raw[: raw.rindex(b"\n", 0, -1) + 1]  # curl does not come to its empty line
         self.observer.head_in(head)
         return head
 
@@ -274,14 +277,16 @@ class HttpConnection:
             self._show_good_lines(bytes(block), good)
             raise failure
 
-    def _http09(self, policy: Policy) -> Head:
+    def _http09(self, request: Request, policy: Policy) -> Head:
         """RFC 1945 §4.1, Simple-Response: no head at all."""
         self.is_reusable = False
         if not policy.http09_allowed:
             raise errors.UnsupportedProtocolError("Received HTTP/0.9 when not allowed")
+        if request.wants_no_body:
+            raise errors.WeirdReplyError()  # it is a body, whatever was asked for
         return Head(b"0.9", 0, b"", [], b"")
 
-    def _head_cut_short(self, policy: Policy) -> Head:
+    def _head_cut_short(self, request: Request, policy: Policy) -> Head:
         """The stream ended inside a head: what is there in whole lines counts, as in curl."""
         from pycurl_redox import http1_lenient
 
@@ -289,7 +294,7 @@ class HttpConnection:
         end = self.received.rfind(b"\n") + 1
         if not end:
             if self.received and policy.http09_allowed:
-                return self._http09(policy)
+                return self._http09(request, policy)
             raise errors.empty_reply()
         raw = bytes(self.received[:end])
         self.received.clear()
@@ -481,6 +486,12 @@ def _last_coding(head: Head) -> bytes:
     listed = b",".join(head.values_of(b"transfer-encoding")).lower().split(b",")
     codings = [coding for each in listed if (coding := each.strip()) not in (b"", b"identity")]
     return codings[-1] if codings else b""
+
+
+def _announced_length(head: Head, policy: Policy) -> int:
+    """How long a body is said to be; 0 when nothing of it is said, or nothing counts."""
+    is_bare = head.status in (204, 304) or head.header(b"transfer-encoding") is not None
+    return 0 if is_bare or policy.ignore_content_length else _content_length(head) or 0
 
 
 def _content_length(head: Head) -> int | None:

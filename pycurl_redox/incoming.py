@@ -68,8 +68,6 @@ class Incoming:
                 self._connection.is_reusable = False
             elif _range_start(head) != start:
                 raise errors.RangeError("HTTP server doesn't seem to support byte ranges. Cannot resume.")
-        if config.max_filesize and (result.expected or 0) > config.max_filesize:
-            raise errors.FileSizeExceededError("Maximum file size exceeded")
         self.is_unmet = head.status == 304
         if config.time_condition and not config.range and head.status != 304:
             self._check_time(config.time_condition, config.condition_time)

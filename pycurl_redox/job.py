@@ -267,6 +267,7 @@ class Job:
                 folder = self.config.output_dir
                 self.output.path = os.path.join(folder, name) if folder else name
                 self.output.name_is_from_header = True
+                self.output.open()  # whatever becomes of the transfer, as in curl
 
     def _choose_output(self, url: Url) -> Output:
         config, node = self.config, self._node

@@ -85,7 +85,17 @@ class Head:
     The names of `headers` are in lower case.
     """
 
-    __slots__ = ("_first", "goes_on", "headers", "http_version", "notes", "raw", "reason", "status")
+    __slots__ = (
+        "_first",
+        "goes_on",
+        "headers",
+        "http_version",
+        "is_too_long",
+        "notes",
+        "raw",
+        "reason",
+        "status",
+    )
 
     def __init__(self, http_version: bytes, status: int, reason: bytes, headers: Headers, raw: bytes) -> None:
         self.http_version = http_version
@@ -95,6 +105,8 @@ class Head:
         self.raw = raw
         self.goes_on = False
         """A challenge that is answered: the response comes to nothing, and is no failure."""
+        self.is_too_long = False
+        """It announces a body that is longer than anyone wants."""
         self.notes: list[tuple[bytes, list[str]]] = []
         """What `-v` says ahead of headers, by their names and in their order; b"" is the line at the end."""
         self._first = dict(reversed(headers))
@@ -142,6 +154,7 @@ class Policy(NamedTuple):
     http09_allowed: bool = False
     ignore_content_length: bool = False
     raw: bool = False  # chunked framing is handed on as it is
+    max_length: int = 0  # of any body that a head announces, were it of no use; 0 is no limit
     continue_wait: float = CONTINUE_WAIT
     rate: int = 0  # octets a second at most, each way; 0 is no limit
     wait_for: WaitFor | None = None  # waits for a body that is a pipe; None: its `read` waits

@@ -288,10 +288,13 @@ class Routing:
     def _netrc(self, host: str, user: bytes | None) -> Pair | None:
         import os
 
+        from pycurl_redox.config_file import account_home
         from pycurl_redox.netrc import MAX_FILE, find_login
 
         config = self._config
-        path = config.netrc_file or os.path.join(self._environment.get("HOME", ""), ".netrc")
+        path = config.netrc_file
+        if not path:
+            path = os.path.join(self._environment.get("HOME") or account_home() or "/", ".netrc")
         try:
             with open(path, "rb") as file:
                 text = file.read(MAX_FILE).decode("utf-8", "surrogateescape")

@@ -33,7 +33,9 @@ class Folder:
         body = b"".join(form)
         # What curl encodes so has no length before it is sent.
         in_chunks = any(field.endswith("encoder=quoted-printable") for field in fields)
-        assert form.length == (None if in_chunks else len(body)) and form.can_rewind and body == b"".join(form)
+        assert (
+            form.length == (None if in_chunks else len(body)) and form.can_rewind and body == b"".join(form)
+        )
         return form, body.decode().replace("-" * 24, "").replace("\r\n", "\n")
 
 

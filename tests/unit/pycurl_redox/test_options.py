@@ -1,5 +1,8 @@
 """Texts and exit codes are curl 7.88.1's; `tests/interop/test_curl_command_line.py` asks it again."""
 
+import pwd
+from types import SimpleNamespace
+
 import pytest
 
 from pycurl_redox import option_actions, version
@@ -245,6 +248,14 @@ def test_without_xdg_config_home_the_config_folder_is_looked_into(tmp_path):
     home = {"HOME": str(tmp_path)}
     assert read_command_line(["x"], home).operations[0].user_agent == "three"
     assert read_command_line(["x"], {**home, "XDG_CONFIG_HOME": "/x"}).operations[0].user_agent is None
+
+
+def test_the_last_place_is_the_home_of_the_account_whatever_HOME_says(tmp_path, monkeypatch):
+    (tmp_path / ".curlrc").write_text("-A four\n")
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(tmp_path)))
+    for environment in ({}, {"HOME": ""}, {"HOME": "/nowhere"}):
+        assert read_command_line(["x"], environment).operations[0].user_agent == "four"
+    assert read_command_line(["-q", "x"], {}).operations[0].user_agent is None
 
 
 def test_a_file_that_reads_itself_comes_to_an_end():
