@@ -21,19 +21,20 @@ class Authenticator:
 
     `wanted` are AUTH_* bits, 0 for Basic.  With one bit that scheme is used from the first request on, as far
     as it can be; with several the first request goes without, to see what is offered.  `random_hex(n)` gives
-    n digits.
+    n digits.  `user` None: there is only a token to show, of `bearer`.
     """
 
     def __init__(
         self,
-        user: bytes,
+        user: bytes | None,
         password: bytes,
         wanted: int,
         random_hex: Callable[[int], str],
         *,
         bearer: bytes | None = None,
     ) -> None:
-        self._user = user
+        self._user = user or b""
+        self._has_user = user is not None
         self._password = password
         self._bearer = bearer
         self._wanted = wanted or AUTH_BASIC
@@ -51,6 +52,8 @@ class Authenticator:
         if self._picked == AUTH_DIGEST and not self._has_challenge():
             return ""
         if self._picked == AUTH_BEARER and self._bearer is None:
+            return ""
+        if self._picked == AUTH_BASIC and not self._has_user:
             return ""
         return _NAMES.get(self._picked, "")
 

@@ -140,15 +140,15 @@ def _add_form(parser: Parser, value: str, *, literal: bool) -> None:
     from pycurl_redox.form import FormError, add_field
 
     operation = parser.operation
-    if operation.form is None:
-        operation.form = []
+    form = operation.form or []
     try:
-        add_field(operation.form, value, literal=literal, read=parser.read_file, warn=parser.warn)
+        add_field(form, value, literal=literal, read=parser.read_file, warn=parser.warn)
     except FormError as error:
         if str(error):
             parser.warn(str(error))
         raise OptionError(_BADLY_USED) from error
-    select_method(parser.warn, parser.operation, "FORM")
+    operation.form = form
+    select_method(parser.warn, operation, "FORM")
 
 
 def _head(parser: Parser, value: str | None, toggle: bool) -> None:

@@ -165,7 +165,7 @@ class Routing:
         from pycurl_redox.auth import Authenticator
 
         bearer = encode_text(config.oauth2_bearer) if config.oauth2_bearer is not None else None
-        return Authenticator(user or b"", password or b"", config.auth, random_hex, bearer=bearer)
+        return Authenticator(user, password or b"", config.auth, random_hex, bearer=bearer)
 
     def signer(self, transfer: Transfer) -> tuple[bytes, bytes] | None:
         """Return who signs a request for --aws-sigv4; nobody signs for other hosts than the first."""
