@@ -47,6 +47,7 @@ DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
 
 REWINDS = "Please rewind output before next send"
+TOSSED = "Keep sending data to get tossed away"
 
 PlainKey = tuple["OperationConfig", "Url", str, str | None, tuple[str, ...], bool]
 
@@ -184,7 +185,7 @@ class Session:
             try:
                 if not await self._goes_on(connection, response):
                     return self._deliver(connection, response)
-            except errors.TooManyRedirectsError as error:
+            except (errors.TooManyRedirectsError, errors.UrlError, errors.UnsupportedProtocolError) as error:
                 await self._let_go(connection, response)
                 self.observer.note(str(error))
                 raise
@@ -340,8 +341,8 @@ class Session:
             elif name == b"alt-svc" and self.fetcher.alt_svc is not None and is_secure:
                 texts = self.fetcher.alt_svc.receive(value, url.ascii_host(), url.port, int(wall_clock()))
                 head.notes.append((name, texts))
-        if head.goes_on and sends_again:
-            head.notes.append((b"", [REWINDS]))  # before the empty line
+        if sends_again and (head.goes_on or head.header(b"location") is not None):
+            head.notes.append((b"", [*[REWINDS] * head.goes_on, TOSSED]))  # before the empty line
 
     def _sends_again(self, head: Head, connection: Connection) -> bool:
         """True where something of a body was sent that another request may begin anew."""
@@ -399,7 +400,7 @@ class Session:
 
     async def _goes_on(self, connection: Connection, response: Response) -> bool:
         """Decide whether another request follows, and prepare it."""
-        head, transfer = response.head, self.transfer
+        head, transfer, is_redirect = response.head, self.transfer, False
         is_417 = head.status == 417 and self.expects and transfer.body is not None
         if (is_417 and not transfer.config.fail) or self._answers_challenge(connection, head):
             self.expects = self.expects and not is_417
@@ -407,7 +408,7 @@ class Session:
             self._rewind()
         elif self._came_too_early(connection, head):
             self._rewind()
-        elif not self._follows(head):
+        elif not (is_redirect := self._follows(head)):
             return False
         await self._let_go(connection, response)
         before, after = self._redirect_notes
@@ -415,6 +416,8 @@ class Session:
         for text in (before, f"Issue another request to this URL: '{transfer.url.text()}'", after):
             if text:
                 self.observer.note(text)
+        if is_redirect:
+            self.login = self.fetcher.routing.login(transfer)
         return True
 
     def _came_too_early(self, connection: Connection, head: Head) -> bool:
@@ -463,7 +466,6 @@ class Session:
         self._count_request(redirect.shown(transfer, location))
         self._redirect_notes = redirect.follow(transfer, head.status, location)
         self.expects = True
-        self.login = self.fetcher.routing.login(transfer)
         return True
 
     def _count_request(self, url: str | None) -> None:

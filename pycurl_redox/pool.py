@@ -141,8 +141,11 @@ class Pool:
         return None
 
     def give(self, connection: Connection) -> None:
-        """Keep a connection for the next request; one that cannot take another is dropped."""
-        if connection.is_stale or not self._max_idle:
+        """Keep a connection for the next request; one that cannot take another is dropped.
+
+        One that the peer closes stays until it is asked for, as in curl: only then `-v` tells of it.
+        """
+        if not connection.is_reusable or not self._max_idle:
             connection.abort()
             return
         self._idle.setdefault(connection.route, []).append(connection)

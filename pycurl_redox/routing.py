@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
 from pycurl_redox.config import AUTH_BASIC, AUTH_DIGEST
+from pycurl_redox.message import Observer
 from pycurl_redox.pool import Proxy, Route
 from pycurl_redox.url import encode_text, normalize_ipv4, parse_url, scheme_of, unquote
 
@@ -157,7 +158,7 @@ class Routing:
         What .netrc has for a host is for that host, wherever the redirect came from.
         """
         config = self._config
-        user, password, is_for_host = self._credentials(transfer)
+        user, password, is_for_host = self._credentials(transfer, transfer.observer)
         if (user is None and config.oauth2_bearer is None) or config.aws_sigv4 is not None:
             return None
         if not is_for_host and not self.is_trusted(transfer):
@@ -169,7 +170,7 @@ class Routing:
 
     def signer(self, transfer: Transfer) -> tuple[bytes, bytes] | None:
         """Return who signs a request for --aws-sigv4; nobody signs for other hosts than the first."""
-        user, password, is_for_host = self._credentials(transfer)
+        user, password, is_for_host = self._credentials(transfer, Observer())
         if user is None or not (is_for_host or self.is_trusted(transfer)):
             return None
         return user, password or b""
@@ -263,7 +264,7 @@ class Routing:
         user, _, password = login.partition(":")
         return proxy._replace(user=unquote(user), password=unquote(password))
 
-    def _credentials(self, transfer: Transfer) -> tuple[bytes | None, bytes | None, bool]:
+    def _credentials(self, transfer: Transfer, observer: Observer) -> tuple[bytes | None, bytes | None, bool]:
         """-u wins over all; the user of the URL wins over .netrc, and a password of the file over the URL's.
 
         With --netrc-optional a password in the URL wins.  A redirect that names no login keeps that of the
@@ -281,6 +282,8 @@ class Routing:
             return user, password, False
         found = self._netrc(transfer.url.host, user)
         if found is None:
+            file = config.netrc_file or "(nil)"
+            observer.note(f"Couldn't find host {transfer.url.host} in the {file} file; using defaults")
             return user, password, False
         found_user, found_password = found
         return user if user is not None else found_user, found_password or password or b"", True
