@@ -342,7 +342,8 @@ class Session:
                 texts = self.fetcher.alt_svc.receive(value, url.ascii_host(), url.port, int(wall_clock()))
                 head.notes.append((name, texts))
         if sends_again and (head.goes_on or head.header(b"location") is not None):
-            head.notes.append((b"", [*[REWINDS] * head.goes_on, TOSSED]))  # before the empty line
+            texts = [REWINDS] * head.goes_on + [TOSSED] * connection.body_goes_by_itself
+            head.notes.append((b"", texts))  # before the empty line
 
     def _sends_again(self, head: Head, connection: Connection) -> bool:
         """True where something of a body was sent that another request may begin anew."""

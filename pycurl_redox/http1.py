@@ -84,6 +84,8 @@ class HttpConnection:
         self.head_octets = 0
         """Of all heads of a transfer so far, on other connections too: `MAX_HEAD` bounds them together."""
         self.body_sent = 0
+        self.body_goes_by_itself = False
+        """It is not sent in one piece with its head."""
         self.learn: Callable[[Head], None] | None = None
         """Takes what is to be remembered of a head, before it is shown."""
 
@@ -105,6 +107,7 @@ class HttpConnection:
         machine = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         head_out = self._write_head(machine, request)
         upload = Upload(self, request, policy.wait_for)
+        self.body_goes_by_itself = upload.goes_by_itself
         if policy.rate:
             upload.hold_to(policy.rate, now)
         waits = request.expects_continue and request.body is not None

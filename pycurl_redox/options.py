@@ -240,6 +240,8 @@ class Parser:
                 look_at(self, name, value)
             return
         if field == "-":
+            if kind == "bool" and not toggle:
+                return  # what is not built in is easily not used
             raise OptionError("the installed libcurl version doesn't support this")
         if field == "*":
             from pycurl_redox.option_actions import ACTIONS

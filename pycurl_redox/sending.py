@@ -32,7 +32,6 @@ class Upload:
         "_body_error",
         "_changed",
         "_error",
-        "_goes_by_itself",
         "_now",
         "_pace",
         "_request",
@@ -41,6 +40,7 @@ class Upload:
         "_untold",
         "_wait_for",
         "connection",
+        "goes_by_itself",
         "is_done",
     )
 
@@ -57,7 +57,7 @@ class Upload:
         self._source = request.body.source if request.body is not None and wait_for is not None else None
         self.is_done = request.body is None
         # curl has nothing to say of data that it sends in one piece with the head.
-        self._goes_by_itself = request.body is not None and not (
+        self.goes_by_itself = request.body is not None and not (
             isinstance(request.body, BytesBody)
             and len(request.body) <= SENT_WITH_HEAD
             and not request.expects_continue
@@ -84,7 +84,7 @@ class Upload:
                 observer.note("Signaling end of chunked upload via terminating chunk.")
             self.connection.body_sent += len(data)
             observer.data_out(data)
-        if self._untold and self.is_done and self._goes_by_itself and not self._request.is_chunked:
+        if self._untold and self.is_done and self.goes_by_itself and not self._request.is_chunked:
             observer.note("We are completely uploaded and fine")
         self._untold = []
 
@@ -149,6 +149,6 @@ class Upload:
             if pieces:
                 pieces = [b"".join([b"%x\r\n" % len(data), data, b"\r\n"])]
             if ended:
-                pieces = [*pieces, LAST_CHUNK] if self._goes_by_itself else [b"".join([*pieces, LAST_CHUNK])]
+                pieces = [*pieces, LAST_CHUNK] if self.goes_by_itself else [b"".join([*pieces, LAST_CHUNK])]
         self._untold = pieces
         return pieces

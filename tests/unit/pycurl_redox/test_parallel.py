@@ -116,6 +116,7 @@ def test_one_that_waits_for_a_place_at_its_host_ends_at_its_max_time(
 def test_a_resting_connection_of_another_kind_makes_room_at_its_host() -> None:
     class Resting:
         is_stale = False
+        is_reusable = True
 
         def __init__(self, route: Route) -> None:
             self.route, self.number, self.on_end = route, 0, pool.count(route)
@@ -129,6 +130,22 @@ def test_a_resting_connection_of_another_kind_makes_room_at_its_host() -> None:
     assert pool.has_room(route._replace(family=4)) and pool.idle_count == 0
     pool.count(route)
     assert not pool.has_room(route) and pool.has_room(route._replace(port=81))
+
+
+def test_a_connection_that_the_peer_closes_stays_until_it_is_asked_for() -> None:
+    class Closed:
+        is_stale = is_reusable = True
+        number = 0
+        route = Route("http", "a.test", 80, "a.test", 80)
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    pool, closed, dead = Pool(), Closed(), []
+    pool.give(closed)  # type: ignore[arg-type]
+    assert pool.idle_count == 1 and not closed.aborted
+    assert pool.take(closed.route, dead) is None and dead == [closed] and closed.aborted
 
 
 def test_a_pattern_of_a_million_is_taken_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
