@@ -225,7 +225,6 @@ async def secure(
     allows it, the handshake is still to be ended: the stream does that when
     it is first read.
     """
-    from pycurl_redox.tls_settings import handshake_failed
     from pycurl_redox.tls_stream import TlsStream
     from tls.errors import TlsError
 
@@ -246,6 +245,8 @@ async def secure(
         except PeerResetError as error:
             raise errors.TlsFailedError("Recv failure: Connection reset by peer") from error
         except TlsError as error:
+            from pycurl_redox.tls_failures import handshake_failed
+
             connection.stream = stream  # which has ended in order
             raise handshake_failed(error, host, is_proxy) from error
         if is_proxy:

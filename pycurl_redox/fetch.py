@@ -562,9 +562,9 @@ class Session:
             return errors.ReceiveFailedError(str(error))
         if isinstance(error, errors.FetchError) or not isinstance(error, Exception):
             return error
-        from pycurl_redox import tls_settings
+        from pycurl_redox import tls_failures
 
-        return tls_settings.translated(error)
+        return tls_failures.translated(error)
 
 
 def challenged(login: Authenticator, head: Head, name: bytes) -> tuple[bool, list[list[str]]]:

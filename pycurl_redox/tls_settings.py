@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
-from pycurl_redox.stream import CutShortError
 from tcpip.clock import wall_clock
-from tls.alerts import Alert
 from tls.certificates import Certificate
 from tls.client import TlsClient
 from tls.config import (
@@ -23,11 +20,6 @@ from tls.config import (
     TlsConfig,
 )
 from tls.errors import (
-    AlertReceivedError,
-    CertificateError,
-    EchRejectedError,
-    PeerIncompatibleError,
-    StapleError,
     TlsError,
     UsageError,
 )
@@ -36,31 +28,20 @@ from tls.handshake import check_staple
 from tls.offer import make_offer
 from tls.paths import VerifiedPath, verify_chain
 from tls.proofs import proof_of_session
+from tls.record import HEADER_SIZE
 from tls.trust import TrustStore
 
 if TYPE_CHECKING:
     from pycurl_redox.connection import Connection
     from pycurl_redox.message import Observer
     from pycurl_redox.pool import Route, SharedSessions
+    from pycurl_redox.tls_notes import MessageNotes
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_sessions import SessionStore
     from tls.crl import CrlStore
 
 ALPN_HTTP1 = (b"http/1.1",)
 SYSTEM_CAPATH = "/etc/ssl/certs"
-MAX_PIN_FILE = 1 << 20
-RECORD_HEADER = 5
-"""Octets (RFC 8446 §5.1)."""
-
-HELD = ((False, "TLS handshake", 15), (True, "TLS change cipher", 1))
-"""The server's CertificateVerify and our change_cipher_spec: before these OpenSSL refuses a chain."""
-FATAL = 2 << 8
-CERTIFICATE_ALERTS = tuple(FATAL + alert for alert in (42, 43, 44, 45, 46, 48))
-"""bad, unsupported, revoked, expired, unknown certificate, unknown CA, as OpenSSL numbers them in a trace."""
-
-NAMELESS_ALERTS = ("missing extension", "certificate required")
-"""OpenSSL calls these two "unknown" in a trace."""
-
 VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 
 
@@ -86,8 +67,10 @@ class TlsSettings:
         self._tls: TlsConfig | None = None
         self._sessions = None if options.no_sessionid else sessions
         self._ticketed: set[Route] = set()
-        self._key_log: KeyLog | None = None
+        self._key_log: Callable[[str], None] | None = None
         if path := environment.get("SSLKEYLOGFILE"):
+            from pycurl_redox.key_log import KeyLog
+
             self._key_log = KeyLog(path)
 
     def client(
@@ -154,8 +137,11 @@ class TlsSettings:
         leaf = ticket.peer_chain[0]
         try:
             pins = self._options.pinnedpubkey
-            if pins is not None and not is_pinned(pins, Certificate.parse(leaf).key_der):
-                return False
+            if pins is not None:
+                from pycurl_redox.pins import is_pinned
+
+                if not is_pinned(pins, Certificate.parse(leaf).key_der):
+                    return False
             if is_from_file:
                 proof = proof_of_session(settings, host, ticket)
                 check_staple(settings, Certificate.parse(leaf), proof.peer, proof.path)
@@ -165,48 +151,33 @@ class TlsSettings:
 
     def on_event(self, connection: Connection) -> Callable[[Event], None]:
         """Return what takes the events of a connection that are no data."""
-        is_first = True
-        held: list[MessageTraced] = []
+        notes: MessageNotes | None = None
 
         def take(event: Event) -> None:
-            observer = connection.observer
+            nonlocal notes
             if isinstance(event, TicketReceived):
-                if connection.route in self._ticketed and not self._options.is_proxy:
-                    observer.note("old SSL session ID is stale, removing")
-                self._ticketed.add(connection.route)
-                if self._sessions is not None:
-                    host, port = connection.tls_end(self._options.is_proxy)
-                    self._sessions.open().give(host, port, self._identity, event.ticket, wall_clock())
-            if not isinstance(event, MessageTraced):
-                return
-            if (event.outgoing, event.content, event.number) in HELD:
-                held.append(event)
-                return
-            if is_certificate_alert(event):
-                held.clear()
-            for each in (*held, event):
-                show(each, observer)
-            held.clear()
+                self._take_ticket(event, connection)
+            elif isinstance(event, MessageTraced):
+                if notes is None:
+                    from pycurl_redox.tls_notes import MessageNotes
 
-        def show(event: MessageTraced, observer: Observer) -> None:
-            nonlocal is_first
-            way = "OUT" if event.outgoing else "IN"
-            observer.tls_message(event.outgoing, RECORD_HEADER)
-            name = "unknown" if event.name in NAMELESS_ALERTS else event.name
-            name = name.replace("unknown ca", "unknown CA")
-            version = VERSION_NAMES[min(event.version, self._versions[0])]
-            observer.note(f"{version} ({way}), {event.content}, {name} ({event.number}):")
-            observer.tls_message(event.outgoing, event.length)
-            if is_first:
-                is_first = False
-                self._note_trust(observer)
+                    notes = MessageNotes(self._versions[0], self._note_trust)
+                notes.take(event, connection.observer)
 
         return take
+
+    def _take_ticket(self, event: TicketReceived, connection: Connection) -> None:
+        if connection.route in self._ticketed and not self._options.is_proxy:
+            connection.observer.note("old SSL session ID is stale, removing")
+        self._ticketed.add(connection.route)
+        if self._sessions is not None:
+            host, port = connection.tls_end(self._options.is_proxy)
+            self._sessions.open().give(host, port, self._identity, event.ticket, wall_clock())
 
     @staticmethod
     def on_data(connection: Connection) -> Callable[[bool], None]:
         """Return what `-v` shows of records with data: their headers, as OpenSSL lets curl see them."""
-        return lambda outgoing: connection.observer.tls_message(outgoing, RECORD_HEADER)
+        return lambda outgoing: connection.observer.tls_message(outgoing, HEADER_SIZE)
 
     def completed(self, connection: Connection, observer: Observer) -> None:
         """Say what was agreed, and check the pinned key."""
@@ -224,7 +195,7 @@ class TlsSettings:
         if done.ech != "not_offered":
             observer.note(f"ECH: {done.ech}")
         if observer.traces_tls:
-            self._note_certificate(connection.tls_end(is_proxy)[0], done, _leaf(done), observer)
+            self._note_certificate(connection.tls_end(is_proxy)[0], done, observer)
         if self._options.pinnedpubkey is not None:
             self._check_pin(self._options.pinnedpubkey, _leaf(done), observer)
         if not is_proxy and not self._options.no_alpn:
@@ -333,63 +304,31 @@ class TlsSettings:
         )
 
     def _check_pin(self, pins: str, leaf: Certificate, observer: Observer) -> None:
+        from pycurl_redox.pins import is_pinned, pin_of
+
         if pins.startswith("sha256//"):
             observer.note(f" public key hash: {pin_of(leaf.key_der)}")
         if not is_pinned(pins, leaf.key_der):
             raise errors.PinnedKeyError("SSL: public key does not match pinned public key")
 
     def _note_trust(self, observer: Observer) -> None:
-        if not self._options.insecure:
-            self._note_anchors(observer)
-        if self._options.crlfile is not None:
-            observer.note("successfully loaded CRL file:")
-            observer.note(f"  CRLfile: {self._options.crlfile}")
+        from pycurl_redox.tls_notes import note_trust
 
-    def _note_anchors(self, observer: Observer) -> None:
-        options, environment = self._options, self._environment
-        file = options.cacert or environment.get("CURL_CA_BUNDLE") or environment.get("SSL_CERT_FILE")
-        if file is None:
-            from tls.trust import SYSTEM_BUNDLES
+        note_trust(self._options, self._environment, observer)
 
-            file = next((path for path in SYSTEM_BUNDLES if os.path.exists(path)), "none")
-        observer.note(f" CAfile: {file}")
-        observer.note(f" CApath: {options.capath or SYSTEM_CAPATH}")
-
-    def _note_certificate(
-        self, host: str, done: HandshakeCompleted, leaf: Certificate, observer: Observer
-    ) -> None:
-        from tls.der import time_text
+    def _note_certificate(self, host: str, done: HandshakeCompleted, observer: Observer) -> None:
+        from pycurl_redox.tls_notes import note_certificate, note_verdict
 
         path = done.verified_path
         if path is None and done.is_resumed and not self._options.insecure:
             path = self._verify([Certificate.parse(der) for der in done.peer_chain], host)
-        observer.note("Proxy certificate:" if self._options.is_proxy else "Server certificate:")
-        observer.note(f" subject: {leaf.subject}")
-        observer.note(f" start date: {time_text(leaf.not_before)}")
-        observer.note(f" expire date: {time_text(leaf.not_after)}")
-        if path is not None:
-            from tls.names import parse_ip
-
-            is_ip = parse_ip(host) is not None
-            matched = "IP address!" if is_ip else f'"{path.matched_name}"'
-            observer.note(f' subjectAltName: host "{host}" matched cert\'s {matched}')
-        observer.note(f" issuer: {leaf.issuer}")
+        note_certificate(self._options, host, _leaf(done), path, observer)
         if path is not None:
             observer.note(" SSL certificate verify ok.")
         else:
-            self._note_unverified(host, done, observer)
+            note_verdict(host, done, self._crls, observer)
         if self._options.cert_status:
             observer.note("SSL certificate status: good (0)")
-
-    def _note_unverified(self, host: str, done: HandshakeCompleted, observer: Observer) -> None:
-        """With -k: what a check would have said."""
-        from pycurl_redox.verify_result import of_unverified
-
-        code, text = of_unverified(done, host, self._crls)
-        if code:
-            observer.note(f" SSL certificate verify result: {text} ({code}), continuing anyway.")
-        else:
-            observer.note(" SSL certificate verify ok.")
 
 
 def _leaf(done: HandshakeCompleted) -> Certificate:
@@ -403,54 +342,6 @@ def _check_staple(leaf: Certificate, issuer: Certificate | None, response: bytes
     ocsp.check(response, leaf, issuer, wall_clock())
 
 
-class KeyLog:
-    """SSLKEYLOGFILE: lines are added, and the file is made where only we can read it."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __call__(self, line: str) -> None:
-        try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            with open(descriptor, "a", encoding="ascii") as file:
-                file.write(line.rstrip("\n") + "\n")
-        except OSError:
-            return  # a full disk is no reason to lose the connection
-
-
-def is_certificate_alert(event: MessageTraced) -> bool:
-    """Say whether this alert of ours is about the server's chain (RFC 8446 §6.2)."""
-    return event.outgoing and event.number in CERTIFICATE_ALERTS
-
-
-def is_pinned(pins: str, key_der: bytes) -> bool:
-    """Compare a SubjectPublicKeyInfo with `sha256//BASE64[;...]`, or with a key in a DER or PEM file."""
-    if pins.startswith("sha256//"):
-        return pin_of(key_der) in pins.split(";")
-    from binascii import Error, a2b_base64
-
-    try:
-        with open(pins, "rb") as file:
-            content = file.read(MAX_PIN_FILE + 1)
-        if content == key_der:
-            return True
-        before, begin, rest = content.partition(b"-----BEGIN PUBLIC KEY-----")
-        body, end, _ = rest.partition(b"\n-----END PUBLIC KEY-----")
-        if len(content) > MAX_PIN_FILE or not begin or not end or before[-1:] not in (b"", b"\n"):
-            return False
-        return a2b_base64(body) == key_der
-    except (OSError, Error):
-        return False
-
-
-def pin_of(key_der: bytes) -> str:
-    """Write a SubjectPublicKeyInfo as `--pinnedpubkey` has it."""
-    from binascii import b2a_base64
-    from hashlib import sha256
-
-    return f"sha256//{b2a_base64(sha256(key_der).digest(), newline=False).decode()}"
-
-
 def _open_crls(path: str, directory: str) -> CrlStore:
     from tls.crl import CrlStore
 
@@ -458,60 +349,3 @@ def _open_crls(path: str, directory: str) -> CrlStore:
         return CrlStore.from_file(path, (directory,))
     except (OSError, UsageError) as error:
         raise errors.CrlFileError(f"error loading CRL file: {path}") from error
-
-
-def handshake_failed(error: TlsError, host: str, is_proxy: bool = False) -> errors.FetchError:
-    """Return curl's error for a handshake that came to nothing; a certificate's draws its chain."""
-    if isinstance(error, EchRejectedError):
-        rejected = errors.EchRequiredError(str(error))
-        rejected.retry_configs = error.retry_configs
-        return rejected
-    if isinstance(error, StapleError):
-        return errors.CertStatusError(str(error))
-    if not isinstance(error, CertificateError):
-        return errors.TlsFailedError(f"TLS: {error}{_old_version_hint(error)}{_certificate_hint(error)}")
-    text = f"SSL certificate problem: {error.openssl_text or error}"
-    if error.openssl_text.endswith("mismatch"):
-        text = f"SSL: no alternative certificate subject name matches target host name '{host}'"
-    diagnosis = error.diagnosis
-    if is_proxy:
-        for server, proxy in (
-            ("The server", "The proxy"),
-            ("\n--", "\n--proxy-"),
-            ("\n-k", "\n--proxy-insecure"),
-        ):
-            diagnosis = diagnosis.replace(server, proxy)
-    from pycurl_redox.verify_result import code_of
-
-    refused = errors.CertificateRefusedError("\n".join(filter(None, [text, diagnosis])))
-    refused.verify_result = code_of(error)
-    return refused
-
-
-def _old_version_hint(error: TlsError) -> str:
-    """What a user should know where the server most likely has no TLS 1.3."""
-    if error.alert == Alert.PROTOCOL_VERSION and isinstance(
-        error, AlertReceivedError | PeerIncompatibleError
-    ):
-        return ": the server has no version that is allowed here; TLS 1.3 and TLS 1.2 are spoken"
-    if error.alert == Alert.HANDSHAKE_FAILURE and isinstance(error, AlertReceivedError):
-        return ": nothing in common with what is offered"
-    return ""
-
-
-def _certificate_hint(error: Exception) -> str:
-    """What a user should know where the server does not take who we are, or that we do not say it."""
-    if not isinstance(error, AlertReceivedError):
-        return ""
-    if error.alert == Alert.CERTIFICATE_REQUIRED:
-        return ": the server wants a client certificate (-E FILE)"
-    if FATAL + error.code in CERTIFICATE_ALERTS or error.alert == Alert.ACCESS_DENIED:
-        return ": the server does not accept our client certificate (-E FILE)"
-    return ""
-
-
-def translated(error: Exception) -> Exception:
-    """Return curl's error for one of TLS after the handshake; others are given back."""
-    if isinstance(error, TlsError | CutShortError):
-        return errors.ReceiveFailedError(f"TLS: {error}{_certificate_hint(error)}")
-    return error

@@ -12,14 +12,16 @@ import pytest
 
 from pycurl_redox import errors
 from pycurl_redox.config import OperationConfig
+from pycurl_redox.key_log import KeyLog
 from pycurl_redox.message import Observer
+from pycurl_redox.pins import is_pinned, pin_of
 from pycurl_redox.pool import SharedSessions
+from pycurl_redox.tls_failures import handshake_failed, translated
 from pycurl_redox.tls_options import TlsOptions, proxy_options
-from pycurl_redox.tls_settings import KeyLog, TlsSettings, handshake_failed, is_pinned, pin_of, translated
+from pycurl_redox.tls_settings import TlsSettings
 from tcpip.clock import wall_clock
 from tests.fakes import pki
 from tests.fakes.scripted_tls_server import CLIENT_CONFIG, ScriptedTlsServer, connected
-from tls.certificates import Certificate
 from tls.client import TlsClient
 from tls.config import SessionTicket
 from tls.errors import AlertReceivedError
@@ -150,9 +152,8 @@ def test_without_verification_a_missing_trust_store_is_no_error(tmp_path: Path) 
     server = ScriptedTlsServer(TlsClient(CLIENT_CONFIG, "server.test"))
     (done,) = server.complete()
     assert isinstance(done, HandshakeCompleted)
-    leaf = Certificate.parse(server.certificate_der)
     chosen = settings(cacert=str(tmp_path / "none"))
-    chosen._note_certificate("server.test", done, leaf, Notes())
+    chosen._note_certificate("server.test", done, Notes())
     assert notes[-1].startswith(" SSL certificate verify result: self-signed certificate (18)")
 
 
