@@ -13,9 +13,10 @@ TYPE_CHECKING = False  # `typing` takes 4 ms, in which Ctrl-C would find no comm
 if TYPE_CHECKING:
     from typing import Any
 
-    from pycurl_redox.client import Client, StreamedResponse
+    from pycurl_redox.client import Client
     from pycurl_redox.errors import ArgumentError, FetchError
     from pycurl_redox.response import Response
+    from pycurl_redox.streamed import StreamedResponse
 
 __all__ = [
     "ArgumentError",
@@ -34,7 +35,7 @@ __all__ = [
 
 _HOMES = {
     "Client": "pycurl_redox.client",
-    "StreamedResponse": "pycurl_redox.client",
+    "StreamedResponse": "pycurl_redox.streamed",
     "ArgumentError": "pycurl_redox.errors",
     "FetchError": "pycurl_redox.errors",
     "Response": "pycurl_redox.response",

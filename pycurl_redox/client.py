@@ -17,7 +17,7 @@ import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from pycurl_redox import arguments, errors
 from pycurl_redox.collected import Collected
@@ -25,32 +25,25 @@ from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_DIGEST, OperationConf
 from pycurl_redox.fetch import Fetcher
 from pycurl_redox.incoming import Incoming
 from pycurl_redox.pool import Pool, SharedSessions
+from pycurl_redox.request_data import Data, Fields, body_of, header_lines, with_query
 from pycurl_redox.response import Response
 from pycurl_redox.routing import Routing
-from pycurl_redox.stream import Buffer
+from pycurl_redox.streamed import StreamedResponse
 from pycurl_redox.transfer import Transfer
-from pycurl_redox.upload import BytesBody, FileBody, IterableBody
-from pycurl_redox.url import Url, parse_url, quote
+from pycurl_redox.url import Url, parse_url
 from tcpip.errors import StackError
 
 if TYPE_CHECKING:
     from pycurl_redox.cookies import CookieJar
     from pycurl_redox.dial import NetworkLike
-    from pycurl_redox.message import Body
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
 
 T = TypeVar("T")
-Fields = Mapping[str, Any]
-"""Names and values of a form or a query; a list is a field for each, None is none."""
-Data = Buffer | str | BinaryIO | Iterable[Buffer] | Fields | None
-
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 MAX_CONNECTIONS = 100
 """Transfers of `map` that are on their way at once."""
-READ_AHEAD = 1 << 20
-"""Octets of a streamed body that are taken at once, if they are there."""
 MAX_CONTENT = 4 << 30
 """Octets of a body that is returned whole; longer ones are read with `stream`."""
 
@@ -259,7 +252,7 @@ class Client:
     async def stream_async(self, method: str, url: str, **options: Any) -> StreamedResponse:
         """`stream`, for a coroutine that `gather` or the client's own network runs; asyncio cannot."""
         incoming, response = await self._start(method, url, **options)
-        return StreamedResponse(self, response, incoming, options.get("max_size", self.max_size))
+        return StreamedResponse(self._run, response, incoming, options.get("max_size", self.max_size))
 
     async def _start(
         self,
@@ -280,12 +273,12 @@ class Client:
         parsed = self._parsed(url)
         if params:
             arguments.check_fields("params", params)
-            parsed = _with_query(parsed, params)
+            parsed = with_query(parsed, params)
         merged = arguments.merged_headers(self.headers, headers)
         arguments.check_headers(merged)
         names = {name.lower(): name for name in merged}
         length = merged.pop(names["content-length"]) if "content-length" in names else None
-        body, content_type = _body(data, json, length)
+        body, content_type = body_of(data, json, length)
         if content_type is not None and "content-type" not in names:
             merged["Content-Type"] = content_type
         kind = "HEAD" if method == "HEAD" else "GET"
@@ -296,7 +289,7 @@ class Client:
         transfer.read_timeout = self.read_timeout
         transfer.cookies = self._jar()
         transfer.extra_headers = ["Expect:"] if "expect" not in names else []
-        transfer.extra_headers += _header_lines(merged)
+        transfer.extra_headers += header_lines(merged)
         incoming = await fetcher.fetch(transfer)
         assert isinstance(incoming, Incoming)  # file:// is the command's alone
         heads = transfer.result.heads
@@ -393,93 +386,6 @@ class Client:
         self.close()
 
 
-class StreamedResponse:
-    """A response whose body is read piece by piece, by one reader at a time."""
-
-    def __init__(
-        self, client: Client, response: Response, incoming: Incoming, max_size: int | None = None
-    ) -> None:
-        self._client = client
-        self._max_size = max_size
-        self._incoming = incoming
-        self._failure: errors.FetchError | None = None
-        self._is_reading = False
-        self.is_of_coroutine = True
-        """Made by `stream_async`: its `close` is called on the loop, and must not wait for a turn."""
-        self.response = response
-        self.status = response.status
-        self.headers = response.headers
-        self.url = response.url
-
-    def iter_bytes(self) -> Iterator[bytes]:
-        """Go through the body as it arrives."""
-        run = self._client._run
-        while True:
-            for piece in run(self._next_pieces()):
-                if not piece:
-                    return
-                yield piece
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.iter_bytes()
-
-    async def read_async(self) -> Buffer:
-        """Return the next piece, empty at the end; good until the next call."""
-        if self._is_reading:
-            raise errors.UsageError("this response is being read already")
-        self._is_reading = True
-        try:
-            return await self._incoming.read()
-        finally:
-            self._is_reading = False
-
-    async def _next_pieces(self) -> list[bytes]:
-        """Wait for a piece, and take what is there besides: each hand-over to the loop costs a turn of it.
-
-        Copied before anybody else may ask for the next one.
-        """
-        if self._failure is not None:
-            raise self._failure
-        pieces = [bytes(await self.read_async())]
-        total = len(pieces[0])
-        while pieces[-1] and total < READ_AHEAD and self._incoming.is_ready:
-            try:
-                pieces.append(bytes(await self.read_async()))
-            except errors.FetchError as failure:  # what came before it goes first
-                self._failure = failure
-                break
-            total += len(pieces[-1])
-        return pieces
-
-    def read(self) -> bytes:
-        """Return all that is left; `FileSizeExceededError` when it is more than `max_size`."""
-        content = Collected(self._max_size)
-        for piece in self.iter_bytes():
-            content.add(piece)
-        return content.take()
-
-    def close(self) -> None:
-        """Leave the rest unread; the connection is given up with it, and a read of another thread ends."""
-        if self._incoming.is_finished or self.is_of_coroutine:
-            self._incoming.close()
-            return
-        try:
-            self._client._run(self._close())
-        except errors.FetchError:  # with its client everything else is closed as well
-            pass
-
-    async def _close(self) -> None:
-        self._incoming.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
 def _certificate_files(
     cert: str | tuple[str, str] | tuple[str, str, str],
 ) -> tuple[str, str | None, str | None]:
@@ -498,65 +404,6 @@ def _rules(addresses: Iterable[str]) -> list[str]:
         except ValueError as error:
             raise errors.ArgumentError(f"address rules: {error}") from error
     return rules
-
-
-def _body(data: Data, json: Any, length: str | None) -> tuple[Body | None, str | None]:
-    if json is not None:
-        if data is not None:
-            raise errors.ArgumentError("data and json: a request has one body")
-        import json as json_module
-
-        return BytesBody(json_module.dumps(json).encode()), "application/json"
-    if data is None:
-        return None, None
-    if isinstance(data, str):
-        return BytesBody(data.encode()), None
-    if isinstance(data, bytes | bytearray | memoryview):
-        return BytesBody(data), None
-    if isinstance(data, Mapping):
-        return BytesBody(_encoded(data).encode()), "application/x-www-form-urlencoded"
-    if hasattr(data, "fileno") and hasattr(data, "read"):
-        return _file_body(data), None
-    if not hasattr(data, "__iter__"):
-        raise TypeError(
-            f"data is octets, text, a mapping, a file or an iterable, not {arguments.shown(data)}"
-        )
-    return IterableBody(data, arguments.content_length(length) if length is not None else None), None
-
-
-def _file_body(file: Any) -> FileBody:
-    """A file from where it stands; a pipe has no length."""
-    try:
-        start = file.tell()
-        return FileBody(file, os.fstat(file.fileno()).st_size - start, start)
-    except OSError:
-        return FileBody(file, None)
-
-
-def _encoded(fields: Fields) -> str:
-    pairs = []
-    for name, value in fields.items():
-        values = value if isinstance(value, list | tuple) else [value]
-        pairs += [f"{_quoted(name)}={_quoted(each)}" for each in values if each is not None]
-    return "&".join(pairs)
-
-
-def _quoted(value: Any) -> str:
-    return quote(value if isinstance(value, bytes) else str(value).encode())
-
-
-def _with_query(url: Url, params: Fields) -> Url:
-    added = _encoded(params)
-    if not added:
-        return url
-    return url._replace(query=f"{url.query}&{added}" if url.query else added)
-
-
-def _header_lines(headers: Mapping[str, str]) -> list[str]:
-    lines = []
-    for name, value in headers.items():
-        lines.append(f"{name}: {value}" if value else f"{name};")
-    return lines
 
 
 def _changed(config: OperationConfig, **fields: Any) -> OperationConfig:
