@@ -8,7 +8,7 @@ from hypothesis import settings
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
-# A shell starts what it puts into the background deaf to these, and so would be the commands that tests interrupt.
+# A shell starts what goes into the background deaf to these; the commands that tests interrupt must not be.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for number in (signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, signal.SIG_DFL)
