@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 from pycurl_redox import arguments, errors
 from pycurl_redox.collected import Collected
 from pycurl_redox.config import AUTH_ANY, AUTH_BASIC, AUTH_DIGEST, OperationConfig
-from pycurl_redox.fetch import Fetcher
+from pycurl_redox.fetcher import Fetcher
 from pycurl_redox.incoming import Incoming
 from pycurl_redox.pool import Pool, SharedSessions
 from pycurl_redox.request_data import Data, Fields, body_of, header_lines, with_query

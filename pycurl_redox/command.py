@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pycurl_redox.config import OperationConfig, UrlNode
     from pycurl_redox.cookies import CookieJar
     from pycurl_redox.dial import NetworkLike
-    from pycurl_redox.fetch import Fetcher
+    from pycurl_redox.fetcher import Fetcher
     from pycurl_redox.hsts import HstsCache
     from pycurl_redox.job import Job
     from pycurl_redox.no_network import NoNetwork
@@ -329,7 +329,7 @@ class OperationSetup:
         command = self.command
         needs_network |= command.config.parallel
         if needs_network not in self._fetchers:
-            from pycurl_redox.fetch import Fetcher
+            from pycurl_redox.fetcher import Fetcher
 
             network = command.network if needs_network else command.no_network
             fetcher = Fetcher(network, command.pool, self.routing, self._make_tls, command.names)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
 from pycurl_redox.config import OperationConfig
-from pycurl_redox.fetch import Fetcher
+from pycurl_redox.fetcher import Fetcher
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.upload import BytesBody
 from pycurl_redox.url import parse_url

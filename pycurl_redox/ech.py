@@ -13,7 +13,7 @@ from pycurl_redox import errors
 from tcpip.errors import StackError
 
 if TYPE_CHECKING:
-    from pycurl_redox.fetch import Fetcher
+    from pycurl_redox.fetcher import Fetcher
     from pycurl_redox.pool import Route
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.transfer import Transfer

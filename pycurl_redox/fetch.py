@@ -1,9 +1,5 @@
 """One transfer, from its URL to its final response: a coroutine.
 
-    incoming = await fetcher.fetch(transfer)
-    while chunk := await incoming.read():
-        ...
-
 resolve, connect, tunnel, TLS, exchange; then again, as long as redirects and
 challenges say so.  Errors of the layers below become `FetchError` here and
 nowhere else.
@@ -11,7 +7,7 @@ nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
@@ -21,121 +17,19 @@ from pycurl_redox.connector import Connector
 from pycurl_redox.http1 import Response
 from pycurl_redox.incoming import Incoming
 from pycurl_redox.message import Head, Policy, Request
-from pycurl_redox.pool import Names, Pool, Route
+from pycurl_redox.pool import Route
 from pycurl_redox.transfer import Transfer
 from pycurl_redox.url import DEFAULT_PORTS
 from tcpip.clock import wall_clock
 from tcpip.errors import PeerResetError, StackError, TimedOutError
 
 if TYPE_CHECKING:
-    from pycurl_redox.alt_svc import AltSvcCache
     from pycurl_redox.auth import Authenticator
-    from pycurl_redox.config import OperationConfig
-    from pycurl_redox.connection import Lookup
-    from pycurl_redox.cookies import CookieJar
-    from pycurl_redox.dial import NetworkLike
-    from pycurl_redox.doh import DohResolver
+    from pycurl_redox.fetcher import Fetcher
     from pycurl_redox.file_url import FileTransfer
-    from pycurl_redox.hsts import HstsCache
-    from pycurl_redox.routing import Routing
-    from pycurl_redox.tls_options import TlsOptions
-    from pycurl_redox.tls_settings import TlsSettings
-    from pycurl_redox.url import Url
-    from tcpip.wire.dns import ServiceBinding
 
 DRAIN_LIMIT = 1024 * 1024
 """Octets of a body that nobody wants, read so that the connection can be used again."""
-
-REWINDS = "Please rewind output before next send"
-TOSSED = "Keep sending data to get tossed away"
-
-PlainKey = tuple["OperationConfig", "Url", str, str | None, tuple[str, ...], bool]
-
-
-class Fetcher:
-    """What transfers share: the network, the connections, what is known of routes and trust."""
-
-    def __init__(
-        self,
-        network: NetworkLike,
-        pool: Pool,
-        routing: Routing,
-        make_tls: Callable[[TlsOptions], TlsSettings],
-        names: Names | None = None,
-    ) -> None:
-        self.network = network
-        self.pool = pool
-        self.routing = routing
-        self.names = names
-        self.hsts: HstsCache | None = None
-        self.alt_svc: AltSvcCache | None = None
-        self._make_tls = make_tls
-        self._tls: dict[TlsOptions, TlsSettings] = {}
-        self._doh: DohResolver | None = None
-        self._plain: tuple[PlainKey, Request] | None = None
-
-    def plain_request(self, transfer: Transfer, absolute: bool) -> Request | None:
-        """Return the request of a transfer that only its URL and its settings decide; None where more does.
-
-        The last one is kept: a program that asks for the same again gets the
-        same request, and HTTP the same octets.
-        """
-        if transfer.body is not None or transfer.resume_from or transfer.cookies or transfer.result.referer:
-            return None
-        if (
-            transfer.url is not transfer.first_url
-            or transfer.met_http10
-            or transfer.method not in ("GET", "HEAD")
-        ):
-            return None
-        key = (
-            transfer.config,
-            transfer.url,
-            transfer.method,
-            transfer.word,
-            tuple(transfer.extra_headers),
-            absolute,
-        )
-        if self._plain is None or self._plain[0] != key:
-            self._plain = key, compose(transfer, Credentials(), absolute=absolute, trusted=True)
-        return self._plain[1]
-
-    def tls(self, options: TlsOptions) -> TlsSettings:
-        """Made when the first connection needs it: plain http loads no TLS."""
-        settings = self._tls.get(options)
-        if settings is None:
-            settings = self._tls[options] = self._make_tls(options)
-        return settings
-
-    def lookup(self, transfer: Transfer) -> Lookup | None:
-        """Return who finds addresses in the network's place: --doh-url."""
-        if not transfer.config.doh_url:
-            return None
-        if self._doh is None:
-            from pycurl_redox.doh import DohResolver
-
-            self._doh = DohResolver(self, transfer.config)
-        doh, observer = self._doh, transfer.observer
-        return lambda name, family, deadline: doh.resolve(name, family, deadline, observer)
-
-    async def services(
-        self, transfer: Transfer, name: str, deadline: float | None
-    ) -> tuple[ServiceBinding, ...]:
-        """Return a name's HTTPS records (RFC 9460), by DoH where that is in use."""
-        if self.lookup(transfer) is not None:
-            assert self._doh is not None
-            return await self._doh.services(name, deadline, transfer.observer)
-        dial = self.routing.dial
-        return await self.network.services(name, deadline, dial.names if dial is not None else None)
-
-    async def fetch(self, transfer: Transfer) -> Incoming | FileTransfer:
-        """Return the final response, its body still to be read; FetchError with curl's exit code."""
-        return await Session(self, transfer).run()
-
-    async def close(self) -> None:
-        """Let go of the connections that rest."""
-        for connection in self.pool.take_all():
-            await connection.close(self.network.now() + 1.0)
 
 
 class Session:
@@ -317,47 +211,9 @@ class Session:
         elif (fetcher.hsts, fetcher.alt_svc, self.login, connection.route.proxy) == (None,) * 4:
             if self.transfer.body is None:
                 return None
-        return lambda head: self._learn(head, connection)
+        from pycurl_redox.learned import learn
 
-    def _learn(self, head: Head, connection: Connection) -> None:
-        """Take what is to be remembered, header by header; what `-v` says of it stands before its line."""
-        jar, url = self.transfer.cookies, self.transfer.url
-        is_secure = url.scheme == "https"
-        challenge, notes = self._take_challenge(head, connection)
-        is_proxied = connection.route.proxy is not None and head.http_version == b"1.1"
-        sends_again = self._sends_again(head, connection)
-        for name, value in head.headers:
-            if name == b"location" and sends_again and not head.goes_on:
-                head.notes.append((name, [REWINDS]))
-            elif name == challenge:
-                head.notes.append((name, next(notes)))
-            elif name == b"proxy-connection" and is_proxied and b"close" in value.lower():
-                head.notes.append((name, ["HTTP/1.1 proxy connection set close"]))
-            elif name == b"set-cookie" and jar is not None:
-                head.notes.append((name, self._take_cookie(jar, value)))
-            elif name == b"strict-transport-security" and self.fetcher.hsts is not None and is_secure:
-                text = self.fetcher.hsts.receive(value, url.ascii_host(), int(wall_clock()))
-                head.notes.append((name, [text]))
-            elif name == b"alt-svc" and self.fetcher.alt_svc is not None and is_secure:
-                texts = self.fetcher.alt_svc.receive(value, url.ascii_host(), url.port, int(wall_clock()))
-                head.notes.append((name, texts))
-        if sends_again and (head.goes_on or head.header(b"location") is not None):
-            texts = [REWINDS] * head.goes_on + [TOSSED] * connection.body_goes_by_itself
-            head.notes.append((b"", texts))  # before the empty line
-
-    def _sends_again(self, head: Head, connection: Connection) -> bool:
-        """True where something of a body was sent that another request may begin anew."""
-        if not connection.body_sent or self.transfer.body is None:
-            return False
-        return head.goes_on or (300 <= head.status < 400 and self.transfer.config.location)
-
-    def _take_cookie(self, jar: CookieJar, value: bytes) -> list[str]:
-        from pycurl_redox.cookies import is_secure_context
-
-        host, url = self.transfer.cookie_host(), self.transfer.url
-        is_secure = is_secure_context(url.scheme, host)
-        text = jar.receive(value, host, url.path, is_secure=is_secure, now=int(wall_clock()))
-        return [text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")]
+        return lambda head: learn(self, head, connection)
 
     def _request(self, route: Route) -> Request:
         transfer = self.transfer
@@ -440,18 +296,6 @@ class Session:
         """Say in which scheme a request is authenticated, as `-v` does."""
         if text := login.description:
             self.observer.note(f"{side} auth using {text}")
-
-    def _take_challenge(self, head: Head, connection: Connection) -> tuple[bytes, Iterator[list[str]]]:
-        """See whether a challenge can be answered; the name of its headers, and what is said of each."""
-        login, name = self.login, b"www-authenticate"
-        if head.status == 407 and connection.route.sends_absolute_targets:
-            login, name = self.proxy_login, b"proxy-authenticate"
-        elif head.status != 401:
-            login = None
-        if login is None:
-            return b"", iter(())
-        head.goes_on, notes = challenged(login, head, name)
-        return name, iter(notes)
 
     def _follows(self, head: Head) -> bool:
         """Take a redirect if there is one, and if the user follows them."""
@@ -565,14 +409,3 @@ class Session:
         from pycurl_redox import tls_failures
 
         return tls_failures.translated(error)
-
-
-def challenged(login: Authenticator, head: Head, name: bytes) -> tuple[bool, list[list[str]]]:
-    """Say whether to ask again after a head's challenges, and what `-v` says of each of them."""
-    values = head.values_of(name)
-    again = login.receive_challenges(values)
-    notes: list[list[str]] = [[] for _ in values]
-    for number, text in login.notes:
-        notes[number].append(text)
-    login.notes.clear()
-    return again, notes

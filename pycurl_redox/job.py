@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pycurl_redox.command import Command, OperationSetup
     from pycurl_redox.config import UrlNode
     from pycurl_redox.continuation import Continuation
-    from pycurl_redox.fetch import Fetcher
+    from pycurl_redox.fetcher import Fetcher
     from pycurl_redox.file_url import FileTransfer
     from pycurl_redox.incoming import Incoming
     from pycurl_redox.message import Head

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pycurl_redox import errors
 from pycurl_redox.compose import compose_connect
-from pycurl_redox.fetch import challenged
+from pycurl_redox.learned import challenged
 from pycurl_redox.message import Head, Observer, Policy
 from pycurl_redox.socks import Destination, Granted, Ready, Socks4, Socks5
 from tcpip.errors import PeerResetError, TimedOutError

@@ -9,7 +9,7 @@ import pytest
 from pycurl_redox import errors
 from pycurl_redox.config import AUTH_ANY, AUTH_DIGEST, OperationConfig
 from pycurl_redox.cookies import CookieJar
-from pycurl_redox.fetch import Fetcher
+from pycurl_redox.fetcher import Fetcher
 from pycurl_redox.message import Observer
 from pycurl_redox.pool import Pool
 from pycurl_redox.routing import Routing
