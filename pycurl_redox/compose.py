@@ -239,11 +239,12 @@ def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> N
     config, start = transfer.config, transfer.resume_from
     if transfer.method in ("PUT", "POST"):
         body = transfer.body
-        if transfer.method == "PUT" and (start or config.continue_at == -1) and "content-range" not in custom:
+        is_put = transfer.method == "PUT"
+        if is_put and (start or config.continue_at == -1) and "content-range" not in custom:
             left = body.length if body is not None else None
             total = start + (-1 if left is None else left)
             headers.append((b"Content-Range", b"bytes %d-%d/%d" % (start, total - 1, total)))
-        elif transfer.method == "PUT" and config.range and "content-range" not in custom:
+        elif config.range is not None and config.form is None and "content-range" not in custom:
             size = body.length if body is not None and body.length is not None else -1
             headers.append((b"Content-Range", encode_text(f"bytes {config.range}/{size}")))
         return
@@ -251,7 +252,7 @@ def _add_range(headers: Headers, transfer: Transfer, custom: CustomHeaders) -> N
         return
     if start:
         headers.append((b"Range", b"bytes=%d-" % start))
-    elif config.range:
+    elif config.range is not None:
         headers.append((b"Range", encode_text(f"bytes={config.range}")))
 
 

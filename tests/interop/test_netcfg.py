@@ -135,7 +135,8 @@ def test_the_rings_figures_agree_with_what_was_moved() -> None:
         ring = rings[name]
         assert ring["posted"] == ring["used"] + ring["outstanding"]
         assert 0 < ring["kicks"] <= ring["posted"]
-        assert 0 < ring["frames"] <= ring["used"]
+        # The last frames sent may not have come back yet when the figures are taken.
+        assert 0 < ring["frames"] <= ring["used" if name == "receive" else "posted"]
 
 
 def test_without_time_to_wait_it_shows_what_there_is() -> None:
