@@ -56,12 +56,20 @@ class FormBody:
         self.length = None if in_chunks or None in sizes else sum(size or 0 for size in sizes)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Read through the body once; raises `ReadFailedError` when a file is gone or is shorter now."""
+        """Read through the body once; raises `ReadFailedError` when a file is gone or is shorter now.
+
+        What is short goes out with what follows it; what comes out of a pipe waits for nothing.
+        """
+        held = b""
         for piece in self._pieces:
-            if isinstance(piece, bytes):
-                yield piece
-            else:
-                yield from _read_file(piece)
+            is_pipe = not isinstance(piece, bytes) and piece.size is None
+            for octets in [piece] if isinstance(piece, bytes) else _read_file(piece):
+                held = held + octets if held else octets
+                if len(held) >= READ_SIZE or is_pipe:
+                    yield held
+                    held = b""
+        if held:
+            yield held
 
 
 def build_form(
