@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -15,7 +16,8 @@ from typing import NamedTuple
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "peers" / "go" / "main.go"
-GO = shutil.which("go")
+# As it is started by the environment's own name, `.venv/bin/pytest`, the environment need not be on the path.
+GO = shutil.which("go") or shutil.which("go", path=os.path.dirname(sys.executable))
 
 needs_go = pytest.mark.skipif(GO is None, reason="no Go on this machine (pip install 'redox-curl[peers]')")
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,7 +73,8 @@ class Server(NamedTuple):
 
     @property
     def is_there(self) -> bool:
-        return shutil.which(self.program, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is not None
+        folders = (os.environ["PATH"], "/usr/sbin", "/sbin", os.path.dirname(sys.executable))
+        return shutil.which(self.program, path=os.pathsep.join(folders)) is not None
 
 
 def free_port() -> int:
