@@ -198,7 +198,6 @@ class FileTransfer:
         if self._transfer.method != "HEAD":
             lines.append(b"\r\n")
         for line in lines:
-            self.result.loose_headers += b":" in line
             self._session.observer.file_header(line)
 
     # ---- -T

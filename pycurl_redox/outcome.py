@@ -35,7 +35,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "method": result.method or transfer.method,
         "num_certs": len(tls.peer_chain) if tls is not None else 0,
         "num_connects": result.connects,
-        "num_headers": result.loose_headers or (len(result.head.headers) if result.head else 0),
+        "num_headers": result.header_count,
         "num_redirects": result.redirects,
         "num_retries": result.retries,
         "proxy_ssl_verify_result": result.proxy_verify_result or _unverified(transfer, result.proxy_tls),

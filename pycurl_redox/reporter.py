@@ -116,8 +116,6 @@ class Reporter(Observer):
                 self.note(text)
 
     def trailer_in(self, line: bytes) -> None:
-        if self.result is not None:
-            self.result.loose_headers += 1
         self.file_header(line)  # curl counts and traces heads only
 
     def _trace(self, kind: str, data: Buffer) -> None:
@@ -145,7 +143,9 @@ class Reporter(Observer):
         self.file_header(line)
 
     def file_header(self, line: bytes) -> None:
-        """Show a line; by itself it is one that no server has sent, which is neither traced nor counted."""
+        """Show a line; by itself it is one that no server has sent: neither traced nor in `header_octets`."""
+        if self.result is not None:
+            self.result.count_header(line)
         if self._dump is not None:
             self._dump.write(_harmless(line) if self._dumps_to_terminal else line)
         if self._config.include:

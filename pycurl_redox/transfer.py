@@ -105,11 +105,19 @@ class Result:
         self.redirect_time = 0.0
         self.total = 0.0
         self.proxy_used = False
-        self.loose_headers = 0
-        """Header lines that are in no head: trailers, and those of a file:// URL."""
+        self.header_count = 0
+        """Lines of the last head or trailer that had any; a proxy's answer to CONNECT is a head as well."""
+        self._block_ended = False
         self.connection_number = -1
         self.post_transfer = 0.0
         self.file_modified: int | None = None
+
+    def count_header(self, line: bytes) -> None:
+        if b":" in line:
+            self.header_count = 1 if self._block_ended else self.header_count + 1
+            self._block_ended = False
+        elif line.startswith((b"\r", b"\n")):
+            self._block_ended = True
 
     @property
     def head(self) -> Head | None:
