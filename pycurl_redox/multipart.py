@@ -142,6 +142,8 @@ class _Builder:
     def _write_content(self, part: Part) -> None:
         encoder = (part.encoder or "binary").lower()
         if encoder not in ("binary", "8bit", "7bit", "base64", "quoted-printable"):
+            if part.path is not None:
+                _file_size(part.path, encoder)  # a file that cannot be read is named before its encoder
             raise FormEncoderError()
         if part.path is None or encoder == "quoted-printable":
             data = part.data if part.path is None else _whole_file(part.path)
