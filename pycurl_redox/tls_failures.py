@@ -22,6 +22,7 @@ OF_CERTIFICATES = (
     Alert.CERTIFICATE_UNKNOWN,
     Alert.UNKNOWN_CA,
 )
+"""Alerts about the other side's chain (RFC 8446 §6.2)."""
 
 
 def handshake_failed(error: TlsError, host: str, is_proxy: bool = False) -> errors.FetchError:

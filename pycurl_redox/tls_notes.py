@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from pycurl_redox.tls_failures import OF_CERTIFICATES
 from pycurl_redox.tls_settings import SYSTEM_CAPATH
 from tls.config import VERSION_NAMES
 from tls.record import HEADER_SIZE
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 HELD = ((False, "TLS handshake", 15), (True, "TLS change cipher", 1))
 """The server's CertificateVerify and our change_cipher_spec: before these OpenSSL refuses a chain."""
 FATAL = 2 << 8
-CERTIFICATE_ALERTS = tuple(FATAL + alert for alert in (42, 43, 44, 45, 46, 48))
-"""bad, unsupported, revoked, expired, unknown certificate, unknown CA, as OpenSSL numbers them in a trace."""
+CERTIFICATE_ALERTS = tuple(FATAL + alert for alert in OF_CERTIFICATES)
+"""As OpenSSL numbers them in a trace."""
 NAMELESS_ALERTS = ("missing extension", "certificate required")
 """OpenSSL calls these two "unknown" in a trace."""
 
