@@ -200,15 +200,24 @@ class Certificate:
         return getattr(self.public_key, "key_size", 256 if self.key_algorithm == "ed25519" else 456)
 
     @property
-    def pss_hash(self) -> str | None:
-        """The one hash that an `rsa-pss` key signs with (RFC 4055 §3.1); None: any, or another kind."""
+    def pss_limits(self) -> tuple[str, int] | None:
+        """The one hash and the least octets of salt of an `rsa-pss` key (RFC 4055 §3.1).
+
+        None: it signs with any, or is of another kind.
+        """
         algorithm = DerReader(self.key_der).enter(SEQUENCE).enter(SEQUENCE)
         if algorithm.read(OID) != RSASSA_PSS or algorithm.tag != SEQUENCE:
             return None
         try:
-            return _pss_hash(algorithm.enter(SEQUENCE))
+            return _pss_parameters(algorithm.enter(SEQUENCE))
         except ValueError:
-            return "unknown"
+            return "unknown", 0
+
+    @property
+    def pss_hash(self) -> str | None:
+        """The hash of `pss_limits`, if there are any."""
+        limits = self.pss_limits
+        return None if limits is None else limits[0]
 
     @property
     def signature_hash(self) -> str:
@@ -415,7 +424,7 @@ def _signature_scheme(algorithm: bytes) -> tuple[str, str]:
     reader = DerReader(algorithm).enter(SEQUENCE)
     kind = reader.read(OID)
     if kind == RSASSA_PSS:
-        return "rsa-pss", _pss_hash(reader.enter(SEQUENCE))
+        return "rsa-pss", _pss_parameters(reader.enter(SEQUENCE))[0]
     if kind not in _SIGNATURES:
         raise ValueError(f"signature algorithm {oid_text(kind)} is not supported")
     if reader.tag == NULL:
@@ -424,8 +433,8 @@ def _signature_scheme(algorithm: bytes) -> tuple[str, str]:
     return _SIGNATURES[kind]
 
 
-def _pss_hash(parameters: DerReader) -> str:
-    """Read RSASSA-PSS-params (RFC 4055 §3.1): MGF1 over the same hash; SHA-1 where it says nothing."""
+def _pss_parameters(parameters: DerReader) -> tuple[str, int]:
+    """Read RSASSA-PSS-params (RFC 4055 §3.1): hash, of MGF1 too, and octets of salt; by default SHA-1, 20."""
     digest = mgf_digest = oid("1.3.14.3.2.26")
     if explicit := parameters.optional(0xA0):
         digest = explicit.enter(SEQUENCE).read(OID)
@@ -434,9 +443,11 @@ def _pss_hash(parameters: DerReader) -> str:
         if mgf.read(OID) != MGF1:
             raise ValueError("RSASSA-PSS without MGF1")
         mgf_digest = mgf.enter(SEQUENCE).read(OID)
-    if digest != mgf_digest or digest not in _HASHES:
-        raise ValueError("RSASSA-PSS with this pair of hashes is not supported")
-    return _HASHES[digest]
+    explicit = parameters.optional(0xA2)
+    salt = 20 if explicit is None else explicit.read_integer()
+    if digest != mgf_digest or digest not in _HASHES or salt < 0:
+        raise ValueError("RSASSA-PSS with these parameters is not supported")
+    return _HASHES[digest], salt
 
 
 class Signed(Protocol):
@@ -473,9 +484,21 @@ def _verify(subject: Signed, issuer: Certificate) -> None:
         from cryptography.hazmat.primitives.asymmetric import padding
 
         digest = _hash(hash_name)
-        pss = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
-        scheme = pss if kind == "rsa-pss" else padding.PKCS1v15()
+        scheme: Any = padding.PKCS1v15()
+        if kind == "rsa-pss":
+            scheme = padding.PSS(padding.MGF1(digest), _expect_salt(subject, issuer))
         key.verify(subject.signature, subject.tbs, scheme, digest)
+
+
+def _expect_salt(subject: Signed, issuer: Certificate) -> int:
+    """Return the salt's length, as the issuer's key allows it; ValueError otherwise (RFC 4055 §3.3)."""
+    algorithm = DerReader(subject.signature_algorithm).enter(SEQUENCE)
+    algorithm.skip(OID)
+    hash_name, salt = _pss_parameters(algorithm.enter(SEQUENCE))
+    limits = issuer.pss_limits
+    if limits is not None and (hash_name != limits[0] or salt < limits[1]):
+        raise ValueError("a signature that the issuer's key does not make")
+    return salt
 
 
 def hash_of(name: str, data: bytes) -> bytes:

@@ -38,7 +38,9 @@ MAX_LISTS = 1000  # in one file
 
 _AUTHORITY_KEY_IDENTIFIER, _CRL_NUMBER = oid("2.5.29.35"), oid("2.5.29.20")
 _DELTA_INDICATOR, _ISSUING_POINT = oid("2.5.29.27"), oid("2.5.29.28")
-_REASON_CODE = oid("2.5.29.21")
+_REASON_CODE, _CERTIFICATE_ISSUER = oid("2.5.29.21"), oid("2.5.29.29")
+_CRITICAL = b"\x01\x01\xff\x04"
+"""The end of a critical extension's head: TRUE, and the tag of its value."""
 _ENUMERATED = 0x0A
 _REMOVE_FROM_CRL = b"\x08"
 
@@ -128,7 +130,7 @@ class Crl:
         self.points: frozenset[bytes] | None = None
         self.has_only = ""  # "user", "CA", "attribute" or all
         self.is_partial = False
-        self.unknown_critical = False
+        self.unknown_critical = _has_critical_entry(self._revoked)
         if outer := tbs.optional(0xA0):
             extensions = outer.enter_last(SEQUENCE)
             while extensions.tag:
@@ -245,6 +247,24 @@ class CrlStore:
                 except (OSError, UsageError):
                     break
         return found
+
+
+def _has_critical_entry(revoked: bytes) -> bool:
+    """Whether an entry has an extension that must be understood, and makes the whole list useless (§5.3)."""
+    if _CRITICAL not in revoked:  # nearly always, and a list is long
+        return False
+    entries = DerReader(revoked)
+    while entries.tag:
+        entry = entries.enter(SEQUENCE)
+        entry.skip(INTEGER)
+        read_time(entry)
+        extensions = entry.optional(SEQUENCE)
+        while extensions is not None and extensions.tag:
+            extension = extensions.enter(SEQUENCE)
+            kind = extension.read(OID)
+            if kind != _CERTIFICATE_ISSUER and extension.tag == BOOLEAN and extension.read_boolean():
+                return True
+    return False
 
 
 def _read_file(path: str) -> list[Crl]:

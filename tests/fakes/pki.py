@@ -165,9 +165,13 @@ def crl(
     until: int = NOW + DAY,
     reason: x509.ReasonFlags | None = None,
     extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    on_entries: Sequence[tuple[x509.ExtensionType, bool]] = (),
     key: Any = None,
 ) -> bytes:
-    """A list of revoked certificates as PEM; `key` signs in the place of the issuer's."""
+    """A list of revoked certificates as PEM; `key` signs in the place of the issuer's.
+
+    `extra` are extensions of the list, `on_entries` those of each of its entries.
+    """
 
     def at(second: int) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(second, datetime.UTC)
@@ -179,6 +183,8 @@ def crl(
         entry = entry.revocation_date(at(NOW - DAY))
         if reason is not None:
             entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+        for extension, is_critical in on_entries:
+            entry = entry.add_extension(extension, is_critical)
         builder = builder.add_revoked_certificate(entry.build())
     for extension, is_critical in extra:
         builder = builder.add_extension(extension, is_critical)

@@ -103,6 +103,38 @@ CASES: dict[str, Case] = {
     "a delta": (LEAF, MIDDLE, [ABOVE, crl(MIDDLE, extra=[(x509.DeltaCRLIndicator(1), True)])]),
     "unknown and critical": (LEAF, MIDDLE, [ABOVE, crl(MIDDLE, extra=[(UNKNOWN, True)])]),
     "unknown": (LEAF, MIDDLE, [ABOVE, crl(MIDDLE, extra=[(UNKNOWN, False)])]),
+    "an entry of another with what is unknown and critical": (
+        LEAF,
+        MIDDLE,
+        [ABOVE, crl(MIDDLE, pki.leaf(MIDDLE, "other.test"), on_entries=[(UNKNOWN, True)])],
+    ),
+    "an entry of another with what is unknown": (
+        LEAF,
+        MIDDLE,
+        [ABOVE, crl(MIDDLE, pki.leaf(MIDDLE, "other.test"), on_entries=[(UNKNOWN, False)])],
+    ),
+    "its own entry with what is unknown and critical": (
+        LEAF,
+        MIDDLE,
+        [ABOVE, crl(MIDDLE, LEAF, on_entries=[(UNKNOWN, True)])],
+    ),
+    "a list with such an entry, and one without": (
+        LEAF,
+        MIDDLE,
+        [ABOVE, crl(MIDDLE, LEAF, on_entries=[(UNKNOWN, True)]), crl(MIDDLE, updated=NOW - 9 * DAY)],
+    ),
+    "a critical reason": (
+        LEAF,
+        MIDDLE,
+        [
+            ABOVE,
+            crl(
+                MIDDLE,
+                pki.leaf(MIDDLE, "other.test"),
+                on_entries=[(x509.CRLReason(x509.ReasonFlags.key_compromise), True)],
+            ),
+        ],
+    ),
     "numbered": (LEAF, MIDDLE, [ABOVE, crl(MIDDLE, extra=[(x509.CRLNumber(7), False)])]),
 }
 

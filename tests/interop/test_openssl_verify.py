@@ -17,6 +17,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.fakes.pki import DAY, NOW, SERVER, Issued, ca, corrupt, key, key_usage, leaf, name
@@ -703,3 +704,58 @@ def test_names_dates_and_hashes_of_the_systems_roots_are_written_as_openssl_does
             f"notAfter={time_text(certificate.not_after)}",
             subject_hash(certificate.subject_der),
         ]
+
+
+@pytest.fixture(scope="module")
+def restricted(tmp_path_factory: pytest.TempPathFactory) -> Issued:
+    """A root with an RSASSA-PSS key for SHA-512 and salts of 48 octets and more."""
+    folder = tmp_path_factory.mktemp("pss")
+    options = ["rsa_keygen_bits:2048", "rsa_pss_keygen_md:sha512", "rsa_pss_keygen_mgf1_md:sha512"]
+    options.append("rsa_pss_keygen_saltlen:48")
+    words = [word for option in options for word in ("-pkeyopt", option)]
+    make = ["openssl", "genpkey", "-algorithm", "RSA-PSS", *words, "-out", "key.pem"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    sign = ["openssl", "req", "-x509", "-key", "key.pem", "-subj", "/CN=Root", "-days", "20000", "-sha512"]
+    subprocess.run([*sign, "-out", "root.pem"], cwd=folder, check=True, capture_output=True)
+    private = load_pem_private_key((folder / "key.pem").read_bytes(), None)
+    return Issued(x509.load_pem_x509_certificate((folder / "root.pem").read_bytes()), private)
+
+
+@pytest.mark.parametrize(
+    ("digest", "salt", "is_good"),
+    [
+        (hashes.SHA512(), 64, True),
+        (hashes.SHA512(), 48, True),
+        (hashes.SHA512(), 47, False),
+        (hashes.SHA256(), 48, False),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_key_for_pss_signs_with_its_hash_and_salt_only(
+    tmp_path: Path, restricted: Issued, digest: hashes.HashAlgorithm, salt: int, is_good: bool
+) -> None:
+    pss = padding.PSS(padding.MGF1(digest), salt)
+    issued = leaf(restricted, digest=digest, padding=pss)
+    (tmp_path / "root.pem").write_bytes(restricted.pem)
+    (tmp_path / "leaf.pem").write_bytes(issued.pem)
+    verify = ["openssl", "verify", "-no_check_time", "-CAfile", "root.pem", "leaf.pem"]
+    done = subprocess.run(verify, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode == 0) == is_good, done.stderr
+    assert issued.certificate.is_signed_by(restricted.certificate) == is_good
+
+
+def test_the_salt_of_a_signature_is_as_long_as_it_says(tmp_path: Path) -> None:
+    private = key("rsa2048")
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    root = ca(private_key=private, padding=pss)
+    other = private.sign(
+        root.certificate.tbs, padding.PSS(padding.MGF1(hashes.SHA256()), 20), hashes.SHA256()
+    )
+    der = root.der[: -len(other)] + other
+    certificate = tmp_path / "root.der"
+    certificate.write_bytes(der)
+    verify = ["openssl", "verify", "-no_check_time", "-check_ss_sig", "-CAfile", "root.der", "root.der"]
+    done = subprocess.run(verify, cwd=tmp_path, capture_output=True, text=True)
+    forged = Certificate.parse(der)
+    assert done.returncode != 0 and not forged.is_signed_by(forged)
+    assert root.certificate.is_signed_by(root.certificate)
