@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pycurl_redox.options import CommandLine
     from pycurl_redox.output import Output
     from pycurl_redox.reporter import Tracer
+    from pycurl_redox.session_file import SessionFile
     from pycurl_redox.tls_options import TlsOptions
     from pycurl_redox.tls_settings import TlsSettings
     from pycurl_redox.transfer import Transfer
@@ -317,6 +318,7 @@ class OperationSetup:
         self.notes: list[str] = []
         """What `-v` says at the beginning of each try."""
         self._fetchers: dict[bool, Fetcher] = {}
+        self._session_file: SessionFile | None = None
         if operation.uses_cookie_jar:
             self._load_cookies()
         if operation.hsts is not None or operation.alt_svc is not None:
@@ -398,27 +400,10 @@ class OperationSetup:
             pass  # it will be made
 
     def _load_sessions(self, path: str) -> None:
-        """Take what --ssl-sessions has kept; a damaged file is told of and set aside."""
-        from pycurl_redox.state_file import is_of_others
-        from pycurl_redox.tls_sessions import MAX_FILE
+        from pycurl_redox.session_file import SessionFile
 
-        command, octets = self.command, b""
-        try:
-            with open(path, "rb") as file:
-                if is_of_others(file.fileno()):
-                    command.warn(f"{path}: others may write to it: its sessions of TLS are not used")
-                else:
-                    octets = file.read(MAX_FILE)
-        except FileNotFoundError:
-            pass  # it will be made
-        except OSError as error:
-            command.warn(f"{path}: sessions of TLS cannot be read: {error.strerror}")
-        if line := command.tls_sessions.open().load(octets, wall_clock()):
-            command.warn(f"{path}: line {line} is no session of TLS; the file is kept as {path}.damaged")
-            try:
-                os.replace(path, f"{path}.damaged")
-            except OSError as error:
-                command.warn(f"{path}: cannot be set aside: {error.strerror}")
+        self._session_file = SessionFile(path, self.command.warn)
+        self._session_file.load(self.command.tls_sessions.open())
 
     def save_state(self) -> None:
         """Write the files of --hsts and --alt-svc; as in curl, one that cannot be written is not told of."""
@@ -428,17 +413,9 @@ class OperationSetup:
         self._save_file(command.alt_svc, self.config.alt_svc)
 
     def _save_sessions(self) -> None:
-        path, store = self.config.ssl_sessions, self.command.tls_sessions.store
-        if not path or store is None or not store.is_changed:
-            return
-        from pycurl_redox.chance import random_bytes
-        from pycurl_redox.state_file import replace_secret_file
-
-        store.is_changed = False
-        try:
-            replace_secret_file(path, store.file_octets(wall_clock(), random_bytes))
-        except OSError as error:
-            self.command.warn(f"{path}: sessions of TLS cannot be written: {error.strerror}")
+        store = self.command.tls_sessions.store
+        if self._session_file is not None and store is not None and store.has_unsaved:
+            self._session_file.save(store)
 
     def _save_file(self, cache: HstsCache | AltSvcCache | None, path: str | None) -> None:
         if cache is None or not path or not cache.is_changed:

@@ -194,7 +194,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "speed-limit": ("Give up, with exit code 28, what is slower than so many octets a second for as long as --speed-time says.", "speed-time limit-rate"),
     "speed-time": ("Seconds that a transfer may be slower than --speed-limit. Default: 30.", "speed-limit"),
     "ssl": ("Of FTP and mail; here it only warns.", "proto"),
-    "ssl-sessions": ("Take sessions of TLS from this file before the first transfer, and write those that may still be resumed to it after each; the file is made readable by its owner alone. A session is used for the host, the port and the TLS options it was made with. A damaged file is told of and kept as FILE.damaged.", "tls-earlydata no-sessionid"),
+    "ssl-sessions": ("Take sessions of TLS from this file before the first transfer, and write those that may still be resumed to it after each; the file is made readable by its owner alone. A session is used for the host, the port and the TLS options it was made with; one of TLS 1.3 once, by one of all commands that share the file. A damaged file is told of and kept as FILE.damaged.", "tls-earlydata no-sessionid"),
     "stderr": ("Write to this file what would go to standard error; a dash is standard output.", "verbose silent"),
     "styled-output": ("Show names of headers in bold on a terminal, the default. NO_COLOR switches it off as well.", "include"),
     "suppress-connect-headers": ("Keep a proxy's answer to CONNECT out of --include and --dump-header.", "dump-header include proxytunnel"),

@@ -41,25 +41,32 @@ class SessionStore:
     """Sessions by server; those of TLS 1.3 are given out once (RFC 8446 §C.4), of TLS 1.2 again and again."""
 
     def __init__(self) -> None:
-        self.is_changed = False
+        self.claims: list[Callable[[bytes], bool]] = []
+        """Take a session, by its identity, out of the files that others have open, too; False: it is gone."""
         self._kept: dict[str, list[Kept]] = {}
+        self._unsaved: dict[bytes, tuple[str, Kept]] = {}
+        """What the file has not got yet, by its identity; nothing where there is none."""
         self._sealed: list[tuple[bytes, bytes, Kept]] = []
         """From the file, under salt and hash: whose they are is not known until somebody asks."""
 
     def give(self, host: str, port: int, settings: str, ticket: SessionTicket, now: float) -> bool:
         """Keep a session; returns whether there was one of this server."""
-        key = _key(host, port, settings)
+        key, new = _key(host, port, settings), Kept(ticket, now)
+        was_known = bool(self._unsealed(key))
+        self._put(key, new)
+        if self.claims:
+            self._unsaved[ticket.identity + ticket.session_id] = key, new
+        return was_known
+
+    def _put(self, key: str, new: Kept) -> None:
         kept = self._unsealed(key)
-        was_known = bool(kept)
-        if ticket.version == TLS12:
+        if new.ticket.version == TLS12:
             kept.clear()
-        kept.append(Kept(ticket, now))
+        kept.append(new)
         del kept[:-PER_SERVER]
         self._kept[key] = self._kept.pop(key)  # the newest last
         while len(self._kept) > MAX_SERVERS:
             del self._kept[next(iter(self._kept))]
-        self.is_changed = True
-        return was_known
 
     def take(self, host: str, port: int, settings: str, now: float) -> tuple[ResumptionOffer, bool] | None:
         """Return the newest session of this server, and whether it comes from the file; None without one."""
@@ -69,10 +76,15 @@ class SessionStore:
             is_over = found.is_over(now)
             if is_over or found.ticket.version != TLS12:
                 kept.pop()
-                self.is_changed = True
-            if not is_over:
+            if not is_over and (found.ticket.version == TLS12 or self._is_ours(found.ticket.identity)):
                 return ResumptionOffer(found.ticket, int((now - found.came) * 1000)), found.is_from_file
         return None
+
+    def _is_ours(self, identity: bytes) -> bool:
+        """Whether nobody else has used it, nor will."""
+        if self._unsaved.pop(identity, None) is not None or not self.claims:
+            return True
+        return sum(claim(identity) for claim in self.claims) > 0  # out of each file that has it
 
     def _unsealed(self, key: str) -> list[Kept]:
         """The sessions under this key, the newest last; those of the file among them from now on."""
@@ -100,6 +112,23 @@ class SessionStore:
             if not sealed[2].is_over(now):
                 self._sealed.append(sealed)
         return damaged
+
+    @property
+    def has_unsaved(self) -> bool:
+        return bool(self._unsaved)
+
+    def hand_on(self, other: SessionStore) -> None:
+        """Give another store, which is to be a file's, what no file has yet."""
+        for key, kept in self._unsaved.values():
+            other._put(key, kept)
+        self._unsaved.clear()
+
+    def forget(self, identity: bytes) -> bool:
+        """Drop a session that a file has; False without one."""
+        left = [one for one in self._sealed if one[2].ticket.identity != identity]
+        was_there = len(left) < len(self._sealed)
+        self._sealed = left
+        return was_there
 
     def file_octets(self, now: float, random_bytes: Callable[[int], bytes]) -> bytes:
         """Return the file as it should be: all that may still be used, under new salts.

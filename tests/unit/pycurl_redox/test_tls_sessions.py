@@ -139,11 +139,36 @@ def test_what_is_over_is_neither_written_nor_read() -> None:
     assert late.file_octets(NOW, random_bytes).count(b"\n") == 1
 
 
-def test_it_knows_whether_the_file_has_to_be_written() -> None:
-    store = reread(full(ticket()))
-    assert not store.is_changed
-    assert taken(store, host="b.test") is None and not store.is_changed
-    assert taken(store) is not None and store.is_changed
+def test_it_knows_what_the_file_has_not_got() -> None:
+    store, file = reread(full(ticket(b"1"))), SessionStore()
+    store.claims.append(lambda identity: True)
+    assert not store.has_unsaved
+    for each in (ticket(b"2"), ticket(b"3")):
+        store.give("a.test", 443, "s", each, NOW)
+    assert store.has_unsaved
+    assert taken(store) == (b"3", 0, False), "what is used before it is written is never written"
+    store.hand_on(file)
+    assert not store.has_unsaved
+    assert taken(file) == (b"2", 0, False) and taken(file) is None
+
+
+def test_what_a_file_has_is_asked_for_before_it_is_used() -> None:
+    asked: list[bytes] = []
+    store = reread(full(ticket(b"1"), ticket(b"2"), ticket(b"3")), NOW + 9)
+
+    def claim(identity: bytes) -> bool:
+        asked.append(identity)
+        return identity == b"1"
+
+    store.claims.append(claim)
+    assert taken(store, NOW + 9) == (b"1", 9000, True)
+    assert asked == [b"3", b"2", b"1"]
+
+
+def test_one_of_tls_1_2_is_not_asked_for() -> None:
+    store = reread(full(ticket(version=TLS12)))
+    store.claims.append(lambda identity: False)
+    assert taken(store) is not None
 
 
 def session_octets(**changes: object) -> bytes:
