@@ -57,10 +57,10 @@ class AltSvcCache:
         return len(self._services)
 
     def load(self, content: bytes, now: int) -> None:
-        """Take the lines of a file; what is not one of curl's, or is over, is passed over."""
+        """Take the lines of a file but those that are none of curl's; what is over stays, as in curl."""
         for line in content.decode("latin-1").split("\n"):
             service = _parse_line(line) if len(line) <= MAX_LINE else None
-            if service is not None and service.expires > now:
+            if service is not None:
                 self._add(service)
         self.is_changed = True
 
@@ -96,7 +96,7 @@ class AltSvcCache:
 
     def file_text(self, now: int) -> bytes:
         """Return the cache as a file."""
-        lines = [service.file_line() for service in self._services if service.expires >= now]
+        lines = [service.file_line() for service in self._services]
         return (_FILE_HEAD + "".join(lines)).encode("latin-1")
 
     def _add(self, service: Service) -> None:

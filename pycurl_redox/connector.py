@@ -14,7 +14,7 @@ from pycurl_redox import errors
 from pycurl_redox.compose import method_word
 from pycurl_redox.connection import Connection, Times
 from pycurl_redox.message import Observer
-from pycurl_redox.transfer import CONNECT_TIMEOUT
+from pycurl_redox.transfer import CONNECT_TIMEOUT, UNSPECIFIED
 from tcpip.errors import TimedOutError
 
 if TYPE_CHECKING:
@@ -182,11 +182,13 @@ class Connector:
 
     async def _secure(self, connection: Connection, options: TlsOptions, deadline: float) -> None:
         def secured() -> None:
+            self._note_verdict(options, 0)
             if not options.is_proxy:
                 self._session.mark("app_connect")
                 self._transfer.result.tls = connection.tls
 
         transfer, route = self._transfer, connection.route
+        self._note_verdict(options, UNSPECIFIED)
         ech_configs = b""
         if options.ech or options.ech_config:
             from pycurl_redox import ech
@@ -213,15 +215,22 @@ class Connector:
                 ech_configs=ech_configs,
             )
         except errors.CertificateRefusedError as error:
-            if options.is_proxy:
-                transfer.result.proxy_verify_result = error.verify_result
-            else:
-                transfer.result.verify_result = error.verify_result
+            self._note_verdict(options, error.verify_result)
+            raise
+        except errors.PinnedKeyError:  # who it was is known
+            self._note_verdict(options, 0)
+            transfer.result.tls, transfer.result.proxy_tls = connection.tls, connection.proxy_tls
             raise
         except errors.OperationTimedOutError as error:
             if self._session.is_out_of_time:
                 raise errors.connection_timed_out(self._session.milliseconds) from error
             raise
+
+    def _note_verdict(self, options: TlsOptions, code: int) -> None:
+        if options.is_proxy:
+            self._transfer.result.proxy_verify_result = code
+        else:
+            self._transfer.result.verify_result = code
 
     def _note(self, connection: Connection) -> None:
         result = self._transfer.result

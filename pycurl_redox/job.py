@@ -264,10 +264,14 @@ class Job:
             if name and not self.output.name_is_from_header:
                 if self.output.has_begun:  # -C has opened the file that the URL names
                     raise errors.WriteFailedError("Failed writing header")
-                folder = self.config.output_dir
-                self.output.path = os.path.join(folder, name) if folder else name
+                self.output.path = self._in_folder(name)
                 self.output.name_is_from_header = True
                 self.output.open()  # whatever becomes of the transfer, as in curl
+
+    def _in_folder(self, path: str) -> str:
+        """The path below --output-dir, were it one from the root."""
+        folder = self.config.output_dir
+        return f"{folder}/{path}" if folder else path
 
     def _choose_output(self, url: Url) -> Output:
         config, node = self.config, self._node
@@ -293,8 +297,7 @@ class Job:
             output = Output(None)
             output.takes_binary = path == "-"
             return output
-        if config.output_dir:
-            path = os.path.join(config.output_dir, path)
+        path = self._in_folder(path)
         if config.skip_existing and self._upload is None and path and os.path.exists(path):
             if self.command.config.verbose:
                 self.command.stderr.write(note(f'skips transfer, file exists: "{path}"'))

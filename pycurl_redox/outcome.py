@@ -15,7 +15,8 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
     """Return all values that `writeout` knows of."""
     result = transfer.result
     total = result.total or 1e-6
-    tls = result.tls
+    # Of a connection that was there already curl says nothing.
+    tls, proxy_tls = (result.tls, result.proxy_tls) if result.connects else (None, None)
     status = result.status
     return {
         "certs": _certificates(job.config.write_out or "", tls),
@@ -23,7 +24,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "content_type": _text(result.header(b"content-type")),
         "errormsg": result.error.partition("\n")[0] or None,  # curl's line, without what we have to add
         "exitcode": result.exit_code,
-        "filename_effective": job.output.path,
+        "filename_effective": _file_name(job),
         "http_code": status,
         "response_code": status,
         "http_connect": result.connect_status,
@@ -38,7 +39,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "num_headers": result.header_count,
         "num_redirects": result.redirects,
         "num_retries": result.retries,
-        "proxy_ssl_verify_result": result.proxy_verify_result or _unverified(transfer, result.proxy_tls),
+        "proxy_ssl_verify_result": result.proxy_verify_result or _unverified(transfer, proxy_tls),
         "proxy_used": int(result.proxy_used),
         "redirect_url": result.redirect_url,
         "referer": result.referer,
@@ -49,7 +50,7 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "size_upload": result.uploaded,
         "size_delivered": job.output.written,
         "speed_download": int(result.downloaded / total),
-        "ssl_verify_result": result.verify_result or _unverified(transfer, result.tls),
+        "ssl_verify_result": result.verify_result or _unverified(transfer, tls),
         "speed_upload": int(result.uploaded / total),
         "time_appconnect": result.app_connect,
         "time_connect": result.connect,
@@ -65,6 +66,14 @@ def values_of(job: Job, transfer: Transfer) -> dict[str, Value]:
         "urlnum": job.url_number,
         "xfer_id": job.number,
     }
+
+
+def _file_name(job: Job) -> str | None:
+    """Where the body is; of a name out of a header curl does not say in which folder."""
+    path, folder = job.output.path, job.config.output_dir
+    if path is not None and folder and job.output.name_is_from_header:
+        return path.removeprefix(f"{folder}/")
+    return path
 
 
 def _unverified(transfer: Transfer, done: HandshakeCompleted | None) -> int:

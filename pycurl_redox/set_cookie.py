@@ -162,7 +162,7 @@ class _HeaderReader:
         cookie = self._cookie
         if not self._has_name:
             raise CookieRefusedError()
-        if self._max_age:
+        if self._max_age is not None:
             cookie.expires = _expiry_of_age(self._max_age, now)
         elif self._expires:
             # A date that cannot be read makes a session cookie, one at or before 1970 an old one.

@@ -257,6 +257,10 @@ class TlsSettings:
             settings = settings._replace(cipher_suites_12=tls_names.suites_12(options.ciphers))
         if options.tls13_ciphers is not None:
             settings = settings._replace(cipher_suites=tls_names.suites(options.tls13_ciphers))
+        if not settings.all_cipher_suites:
+            raise errors.TlsFailedError(
+                f"TLS: --ciphers {options.ciphers}: none of these suites is spoken here"
+            )
         if options.curves is not None:
             groups = tls_names.groups(options.curves)
             settings = settings._replace(groups=groups, key_shares=groups[:1])

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 300.0
 """curl's, where the user says nothing."""
+UNSPECIFIED = 1
+"""OpenSSL's number while no chain has been looked at (X509_V_ERR_UNSPECIFIED)."""
 
 
 class Transfer:
@@ -94,7 +96,7 @@ class Result:
         self.tls: HandshakeCompleted | None = None
         self.proxy_tls: HandshakeCompleted | None = None
         self.verify_result = self.proxy_verify_result = 0
-        """OpenSSL's number for why a chain was refused."""
+        """OpenSSL's number for why a chain was refused, or why there was none to look at."""
         self.queued = 0.0
         """How long it has waited for a connection, where a host may have only so many."""
         self.name_lookup = 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pycurl_redox.transfer import UNSPECIFIED
 from tcpip.clock import wall_clock
 from tls.certificates import Certificate
 from tls.errors import CertificateError
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from tls.crl import CrlStore
     from tls.events import HandshakeCompleted
 
-UNSPECIFIED = 1
 CODES = {
     "unable to get certificate CRL": 3,
     "unable to decode issuer public key": 6,
